@@ -1,0 +1,201 @@
+"""How a group element moves pixels, fields and filters: (g·f)(x) = f(g⁻¹x).
+
+The exact actions only permute array entries. They take NumPy and JAX arrays of any type, return
+the same, and round nothing. Elements are given by their index in `group.elements`, and positions
+are counted from the centre of the array, so that even and odd sizes are alike.
+`rotate_interpolated`, at the end, is the one action here that is not exact.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.ndimage import map_coordinates
+from jaxtyping import Array, Float
+
+from .groups import Group
+
+AnyArray = TypeVar("AnyArray", bound=Any)  # numpy.ndarray or jax.Array
+Action = Callable[[Group, int, AnyArray], AnyArray]
+
+
+def act_on_image(group: Group, g: int, x: AnyArray) -> AnyArray:
+    """g on an image or scalar field: (g·x)(p) = x(g⁻¹p).
+
+    For p4 this is `numpy.rot90(x, g, axes=(y, x))`. An element that swaps two axes of unequal
+    length swaps their lengths.
+
+    Args:
+      group: the group.
+      g: index of the element.
+      x: `[b, *space, c]`, with `group.dim` space axes.
+    """
+    _check_rank(group, x, group.dim + 2, "an image is [b, *space, c]")
+    return act_on_space(group, g, x, range(1, group.dim + 1))
+
+
+def act_on_regular(group: Group, g: int, f: AnyArray) -> AnyArray:
+    """g on a regular field, a function on the group: (g·f)(p, h) = f(g⁻¹p, g⁻¹h).
+
+    Args:
+      group: the group.
+      g: index of the element.
+      f: `[b, *space, h, c]`.
+    """
+    _check_rank(group, f, group.dim + 3, "a regular field is [b, *space, h, c]")
+    return act_on_group_axis(group, g, act_on_space(group, g, f, range(1, group.dim + 1)), -2)
+
+
+def act_on_orbit(group: Group, g: int, f: AnyArray) -> AnyArray:
+    """g on a function on the point group alone, no space axes left: (g·f)(h) = f(g⁻¹h).
+
+    Args:
+      group: the group.
+      g: index of the element.
+      f: `[b, h, c]`.
+    """
+    _check_rank(group, f, 3, "a function on the point group is [b, h, c]")
+    return act_on_group_axis(group, g, f, -2)
+
+
+def act_on_invariant(group: Group, g: int, x: AnyArray) -> AnyArray:
+    """g on what it leaves alone, such as the logits of a classifier: g·x = x."""
+    del group, g
+    return x
+
+
+def act_on_space(group: Group, g: int, x: AnyArray, axes: Sequence[int]) -> AnyArray:
+    """g on the axes `axes` of an array: y[p] = x[g⁻¹p], all other axes untouched.
+
+    A transposition and flips, whose gradient is the same again: no gather and no scatter.
+
+    Args:
+      group: the group, of dimension `len(axes)`.
+      g: index of the element.
+      x: an array.
+      axes: the space axes of x, in the order of the rows of `group.matrices`.
+
+    Raises:
+      ValueError: the element is not a signed permutation of the axes, so that it maps the
+        square array onto a skewed one.
+    """
+    axes = [a % x.ndim for a in axes]
+    source, reverse = signed_permutation(group, g)
+    order = list(range(x.ndim))
+    for a, b in zip(axes, source, strict=True):
+        order[a] = axes[b]
+    y = x.transpose(order)
+    flipped = tuple(a for a, r in zip(axes, reverse, strict=True) if r)
+    return y.__array_namespace__().flip(y, axis=flipped) if flipped else y
+
+
+def act_on_group_axis(group: Group, g: int, f: AnyArray, axis: int) -> AnyArray:
+    """g on a group axis by left translation: y[h] = f[g⁻¹h].
+
+    Built from slices of runs, so that its gradient has no scatter-add.
+
+    Args:
+      group: the group.
+      g: index of the element.
+      f: an array with `group.order` entries along `axis`.
+      axis: the group axis.
+
+    Raises:
+      ValueError: the axis has another length.
+    """
+    if f.shape[axis] != group.order:
+        raise ValueError(
+            f"Axis {axis} of an array of shape {f.shape} should be the group axis of {group}, "
+            f"of length {group.order}. Does the field come from a layer of another group?"
+        )
+    if g == group.identity:
+        return f
+    axis %= f.ndim
+    before = (slice(None),) * axis
+    runs = _runs(tuple(group.product[group.inverse[g]].tolist()))
+    parts = [f[(*before, slice(lo, hi))] for lo, hi in runs]
+    return f.__array_namespace__().concat(parts, axis=axis)
+
+
+@functools.cache
+def _runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """The sequence as consecutive ranges: (3, 0, 1, 2) is (3, 4), (0, 3)."""
+    starts = [i for i, j in enumerate(indices) if i == 0 or indices[i - 1] + 1 != j]
+    ends = [*starts[1:], len(indices)]
+    return tuple((indices[i], indices[i] + j - i) for i, j in zip(starts, ends, strict=True))
+
+
+@functools.cache
+def signed_permutation(group: Group, g: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """The element as array operations: axis a of g·x is axis `source[a]` of x, maybe reversed.
+
+    Returns:
+      `(source, reverse)`, both indexed by the space axis of the result.
+
+    Raises:
+      ValueError: the matrix has more than one entry in a row.
+    """
+    m = group.matrices[g]
+    if (np.abs(m).sum(axis=1) != 1).any():
+        raise ValueError(
+            f"The element {group.names[g]} = {m.tolist()} of {group} skews the axes of an array: "
+            f"only signed permutation matrices act exactly on a square grid."
+        )
+    source = np.abs(m).argmax(axis=1)
+    return tuple(source.tolist()), tuple((m.sum(axis=1) < 0).tolist())
+
+
+@functools.cache
+def mirrored_axes(group: Group) -> dict[int, int]:
+    """The space axes that some element reverses, each with the first element that does."""
+    found: dict[int, int] = {}
+    for g in range(group.order):
+        _, reverse = signed_permutation(group, g)
+        for axis in np.flatnonzero(reverse).tolist():
+            found.setdefault(axis, g)
+    return found
+
+
+@functools.cache
+def swapped_axes(group: Group) -> dict[tuple[int, int], int]:
+    """The pairs a < b of space axes that some element exchanges, with the first that does."""
+    found: dict[tuple[int, int], int] = {}
+    for g in range(group.order):
+        source, _ = signed_permutation(group, g)
+        for a, b in enumerate(source):
+            if a != b:
+                found.setdefault((min(a, b), max(a, b)), g)
+    return found
+
+
+def _check_rank(group: Group, x: Any, rank: int, what: str) -> None:
+    if x.ndim != rank:
+        raise ValueError(f"Under {group}, {what}, of rank {rank}; got shape {x.shape}.")
+
+
+def rotate_interpolated(
+    x: Float[Array, "b y x c"], angle: Float[Array, ""] | float
+) -> Float[Array, "b y x c"]:
+    """Rotate images by any angle, counter-clockwise about the centre: not exact.
+
+    Bilinear interpolation, zero outside. At multiples of 90° it agrees with
+    `act_on_image(groups.p4(), …)` to rounding; in between it blurs, and an error measured
+    through it contains the interpolation's own.
+
+    Args:
+      x: images `[b, y, x, c]`.
+      angle: in radians.
+    """
+    ny, nx = x.shape[1:3]
+    y0, x0 = (ny - 1) / 2, (nx - 1) / 2
+    v, u = jnp.meshgrid(jnp.arange(ny) - y0, jnp.arange(nx) - x0, indexing="ij")
+    c, s = jnp.cos(angle), jnp.sin(angle)
+    source = [c * v + s * u + y0, -s * v + c * u + x0]  # g⁻¹p, since rows count downwards
+
+    def one(image):  # [y, x]
+        return map_coordinates(image, source, order=1, mode="constant")
+
+    return jax.vmap(jax.vmap(one, in_axes=-1, out_axes=-1))(x).astype(x.dtype)

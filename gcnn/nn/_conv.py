@@ -1,0 +1,223 @@
+"""Lifting and group convolution: one ordinary convolution with an expanded filter bank."""
+
+import abc
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.typing import Dtype, Initializer, PrecisionLike
+from jaxtyping import Array, Num
+
+from ..groups import Group
+from ..kernels import check_kernel_size, group_bank, lifting_bank
+from ._window import Padding, check_swaps, make_window, resolve_pads
+
+
+class _Conv(nnx.Module):
+    """What both convolutions share; `LiftingConv` and `GroupConv` are final."""
+
+    def __init__(
+        self,
+        group: Group,
+        in_features: int,
+        out_features: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] | None = 1,
+        *,
+        padding: Padding = "SAME",
+        kernel_dilation: int | Sequence[int] | None = 1,
+        use_bias: bool = True,
+        dtype: Dtype | None = None,
+        param_dtype: Dtype = jnp.float32,
+        precision: PrecisionLike = None,
+        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        bias_init: Initializer = nnx.initializers.zeros_init(),
+        allow_inexact: bool = False,
+        rngs: nnx.Rngs,
+    ):
+        """Create the layer; arguments are those of `nnx.Conv`, after the group.
+
+        Args:
+          group: the group.
+          in_features: channels of the input (of each slot of its group axis, if it has one).
+          out_features: channels of the output, for each of its |H| slots.
+          kernel_size: one integer, or one for each space axis; equal along axes that the group
+            swaps, even sizes included.
+          strides: likewise.
+          padding: "SAME", "VALID", "CIRCULAR", or explicit: an integer, or an integer or a pair
+            (lo, hi) for each space axis.
+          kernel_dilation: likewise to `strides`.
+          use_bias: add one bias per output channel, shared by the group axis.
+          dtype: the type to compute in and to return. The default is the input's own (where
+            `nnx.Conv` promotes it with the parameters').
+          param_dtype: the type of the parameters.
+          precision: as in `jax.lax.conv_general_dilated`.
+          kernel_init: initialiser of the kernel. Fan-in is the kernel's size but the last axis,
+            so that it counts |H| in a group convolution.
+          bias_init: initialiser of the bias.
+          allow_inexact: accept a layer that breaks the downsampling law.
+          rngs: random keys.
+
+        Raises:
+          ValueError: the group does not preserve the kernel's shape, strides, dilation or
+            padding, naming the element; or a size is not positive.
+        """
+        name = type(self).__name__
+        window = make_window(name, group, kernel_size, strides, kernel_dilation, padding)
+        check_kernel_size(group, window.size)
+        if not allow_inexact:
+            check_swaps(name, group, window)
+        for what, n in (("in_features", in_features), ("out_features", out_features)):
+            if n < 1:
+                raise ValueError(f"{name}: {what} must be at least 1, got {n}.")
+        shape = (*window.size, *self._slots(group), in_features, out_features)
+        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, param_dtype))
+        self.bias = nnx.data(
+            nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype)) if use_bias else None
+        )
+        self.group = group
+        self.in_features = in_features
+        self.out_features = out_features
+        self.window = window
+        self.dtype = dtype
+        self.precision = precision
+        self.allow_inexact = allow_inexact
+
+    @staticmethod
+    @abc.abstractmethod
+    def _slots(group: Group) -> tuple[int, ...]:
+        """The group axis of the input, () if it has none."""
+
+    @abc.abstractmethod
+    def bank(self) -> Array:
+        """The expanded filters, `[*kernel_size, (k,) i, h, o]`."""
+
+    def _convolve(self, x: Array) -> Array:
+        """Cross-correlate `[b, *space, (k,) i]` with the bank; returns `[b, *space, h, o]`."""
+        d, slots = self.group.dim, self._slots(self.group)
+        expected = (*slots, self.in_features)
+        if x.ndim != 1 + d + len(expected) or x.shape[1 + d :] != expected:
+            raise ValueError(
+                f"{type(self).__name__} under {self.group} takes [batch, {d} space axes, "
+                f"{', '.join(map(str, expected))}], got shape {x.shape}. {self._hint}"
+            )
+        own = x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else self.kernel.dtype
+        dtype = own if self.dtype is None else self.dtype
+        space = x.shape[1 : 1 + d]
+        pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
+        x = x.astype(dtype).reshape(*x.shape[: 1 + d], math.prod(expected))
+        if self.window.padding == "CIRCULAR":
+            x = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap")
+            pads = ((0, 0),) * d
+        bank = self.bank().astype(dtype)
+        y = jax.lax.conv_general_dilated(
+            x,
+            bank.reshape(*self.window.size, x.shape[-1], self.group.order * self.out_features),
+            self.window.strides,
+            pads,
+            rhs_dilation=self.window.dilation,
+            dimension_numbers=_channels_last(d),
+            precision=self.precision,
+        )
+        y = y.reshape(*y.shape[:-1], self.group.order, self.out_features)
+        return y if self.bias is None else y + self.bias[...].astype(dtype)
+
+
+def _channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
+    """Images `[b, *space, i]` and filters `[*space, i, o]`, for d space axes."""
+    image = (0, d + 1, *range(1, d + 1))
+    return jax.lax.ConvDimensionNumbers(image, (d + 1, d, *range(d)), image)
+
+
+class LiftingConv(_Conv):
+    """Convolution that lifts an image to the group (Cohen & Welling 2016, eq. 10).
+
+    y(p, h, o) = Σ_u Σ_i x(p + u, i) W(h⁻¹u, i, o) + b(o)
+
+    Law: with (g·x)(p) = x(g⁻¹p) and (g·y)(p, h) = y(g⁻¹p, g⁻¹h), the layer maps g·x to g·y,
+    exactly, for every element g; and for every translation where padding permits.
+
+    Attributes:
+      kernel: W, `[*kernel_size, in_features, out_features]`.
+      bias: b, `[out_features]`, or None.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from flax import nnx
+      >>> from gcnn import groups, nn
+      >>> layer = nn.LiftingConv(groups.p4(), 1, 10, 3, rngs=nnx.Rngs(0))
+      >>> layer(jnp.ones((2, 28, 28, 1))).shape
+      (2, 28, 28, 4, 10)
+    """
+
+    _hint = "An image needs batch and channel axes; a field with a group axis needs GroupConv."
+
+    @staticmethod
+    def _slots(group: Group) -> tuple[int, ...]:
+        return ()
+
+    def bank(self) -> Num[Array, "*k i h o"]:
+        """B[u, i, h, o] = W[h⁻¹u, i, o]."""
+        return lifting_bank(self.group, self.kernel[...])
+
+    def __call__(self, x: Num[Array, "b *space i"]) -> Num[Array, "b *space_out h o"]:
+        """Lift a batch of images.
+
+        Args:
+          x: images `[b, *space, i]`.
+
+        Returns:
+          A regular field `[b, *space, h, o]`.
+
+        Raises:
+          ValueError: the shape is not an image's, or breaks the downsampling law.
+        """
+        return self._convolve(x)
+
+
+class GroupConv(_Conv):
+    """Convolution of regular fields over the group (Cohen & Welling 2016, eq. 11).
+
+    y(p, h, o) = Σ_u Σ_k Σ_i x(p + u, k, i) W(h⁻¹u, h⁻¹k, i, o) + b(o)
+
+    Law: with (g·x)(p, h) = x(g⁻¹p, g⁻¹h), and y likewise, the layer maps g·x to g·y, exactly,
+    for every element g; and for every translation where padding permits.
+
+    Attributes:
+      kernel: W, `[*kernel_size, |H|, in_features, out_features]`.
+      bias: b, `[out_features]`, or None.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from flax import nnx
+      >>> from gcnn import groups, nn
+      >>> layer = nn.GroupConv(groups.p4(), 10, 20, 3, rngs=nnx.Rngs(0))
+      >>> layer(jnp.ones((2, 28, 28, 4, 10))).shape
+      (2, 28, 28, 4, 20)
+    """
+
+    _hint = "An image, without a group axis, needs LiftingConv first."
+
+    @staticmethod
+    def _slots(group: Group) -> tuple[int, ...]:
+        return (group.order,)
+
+    def bank(self) -> Num[Array, "*k j i h o"]:
+        """B[u, k, i, h, o] = W[h⁻¹u, h⁻¹k, i, o]."""
+        return group_bank(self.group, self.kernel[...])
+
+    def __call__(self, x: Num[Array, "b *space k i"]) -> Num[Array, "b *space_out h o"]:
+        """Convolve a batch of regular fields.
+
+        Args:
+          x: regular field `[b, *space, k, i]`.
+
+        Returns:
+          A regular field `[b, *space, h, o]`.
+
+        Raises:
+          ValueError: the shape is not a regular field's, or breaks the downsampling law.
+        """
+        return self._convolve(x)

@@ -1,0 +1,146 @@
+"""Pooling over space, on images and on regular fields, under the downsampling law.
+
+Every function takes the group first: `group.dim` tells which axes are space. All axes behind
+them (group and channels) are pooled pointwise, so that one function serves both kinds of field.
+
+Law: with a centred window (see `_window`), pooling maps g·x to g·y for every element g. Shifts
+are another matter: a stride s > 1 commutes with shifts by multiples of s alone.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Num
+
+from ..groups import Group
+from ._window import Padding, Pads, Window, check_swaps, make_window, resolve_pads
+
+
+def max_pool(
+    group: Group,
+    x: Num[Array, "b *field"],
+    window_shape: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+    *,
+    allow_inexact: bool = False,
+) -> Num[Array, "b *pooled"]:
+    """Maximum over windows: y(p) = max_u x(s·p + u).
+
+    Args:
+      group: the group.
+      x: image `[b, *space, c]` or regular field `[b, *space, h, c]`.
+      window_shape: one integer, or one for each space axis.
+      strides: likewise; 1 if not given, as in `nnx.max_pool`.
+      padding: "SAME", "VALID", "CIRCULAR" or explicit; padded with -inf.
+      allow_inexact: accept an operation that breaks the downsampling law.
+
+    Raises:
+      ValueError: the window does not commute with the group on this image size.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from gcnn import groups, nn
+      >>> nn.max_pool(groups.p4(), jnp.ones((2, 24, 24, 4, 10)), 2, 2).shape
+      (2, 12, 12, 4, 10)
+    """
+    window, pads, x = _prepare("max_pool", group, x, window_shape, strides, padding, allow_inexact)
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    return _reduce(x, jnp.max, jax.lax.max, np.array(lowest, x.dtype), window, pads)
+
+
+def avg_pool(
+    group: Group,
+    x: Num[Array, "b *field"],
+    window_shape: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: Padding = "VALID",
+    *,
+    allow_inexact: bool = False,
+) -> Num[Array, "b *pooled"]:
+    """Mean over windows: y(p) = (1/|U|) Σ_u x(s·p + u), padded pixels counted as zeros.
+
+    Args:
+      group: the group.
+      x: image `[b, *space, c]` or regular field `[b, *space, h, c]`.
+      window_shape: one integer, or one for each space axis.
+      strides: likewise; 1 if not given, as in `nnx.avg_pool`.
+      padding: "SAME", "VALID", "CIRCULAR" or explicit.
+      allow_inexact: accept an operation that breaks the downsampling law.
+
+    Raises:
+      ValueError: the window does not commute with the group on this image size.
+    """
+    window, pads, x = _prepare("avg_pool", group, x, window_shape, strides, padding, allow_inexact)
+    total = _reduce(x, jnp.sum, jax.lax.add, np.zeros((), x.dtype), window, pads)
+    return total / np.prod(window.size).astype(total.dtype)
+
+
+def global_max_pool(group: Group, x: Num[Array, "b *field"]) -> Num[Array, "b *rest"]:
+    """Maximum over all of space: `[b, *space, (h,) c]` to `[b, (h,) c]`.
+
+    Invariant to every permutation of the pixels; a regular field keeps its group axis.
+    """
+    return jnp.max(x, axis=tuple(range(1, group.dim + 1)))
+
+
+def global_avg_pool(group: Group, x: Num[Array, "b *field"]) -> Num[Array, "b *rest"]:
+    """Mean over all of space: `[b, *space, (h,) c]` to `[b, (h,) c]`.
+
+    Invariant to every permutation of the pixels, to rounding; a regular field keeps its group
+    axis.
+    """
+    return jnp.mean(x, axis=tuple(range(1, group.dim + 1)))
+
+
+def _prepare(
+    layer: str,
+    group: Group,
+    x: Array,
+    size: int | Sequence[int],
+    strides: int | Sequence[int] | None,
+    padding: Padding,
+    allow_inexact: bool,
+) -> tuple[Window, Pads, Array]:
+    if x.ndim not in (group.dim + 2, group.dim + 3):
+        raise ValueError(
+            f"{layer} under {group} takes an image [b, *space, c] or a regular field "
+            f"[b, *space, h, c] with {group.dim} space axes, got shape {x.shape}."
+        )
+    window = make_window(layer, group, size, strides, 1, padding)
+    if not allow_inexact:
+        check_swaps(layer, group, window)
+    pads = resolve_pads(layer, group, window, x.shape[1 : 1 + group.dim], allow_inexact)
+    if window.padding == "CIRCULAR":
+        x = jnp.pad(x, ((0, 0), *pads, *((0, 0),) * (x.ndim - 1 - group.dim)), mode="wrap")
+        pads = ((0, 0),) * group.dim
+    return window, pads, x
+
+
+def _reduce(
+    x: Array,
+    reduce: Callable[..., Array],
+    combine: Callable[[Array, Array], Array],
+    initial: np.ndarray,
+    window: Window,
+    pads: Pads,
+) -> Array:
+    d = len(window.size)
+    space = x.shape[1 : 1 + d]
+    tiles = all(n % k == 0 for n, k in zip(space, window.size, strict=True))
+    if window.strides == window.size and tiles and not np.any(pads):
+        # Windows that tile the image are a reshape; the gradient of reduce_window would be a
+        # select-and-scatter, which is slow on a CPU.
+        split = [m for n, k in zip(space, window.size, strict=True) for m in (n // k, k)]
+        return reduce(x.reshape(x.shape[0], *split, *x.shape[1 + d :]), axis=range(2, 2 * d + 2, 2))
+    rest = x.ndim - 1 - d
+    return jax.lax.reduce_window(
+        x,
+        initial,
+        combine,
+        (1, *window.size, *(1,) * rest),
+        (1, *window.strides, *(1,) * rest),
+        ((0, 0), *pads, *((0, 0),) * rest),
+    )

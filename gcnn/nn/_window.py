@@ -1,0 +1,199 @@
+"""The downsampling law: which windowed operations commute with a point group.
+
+A window of size k, dilation d, stride s and padding (lo, hi), slid over N pixels, commutes with
+an element that reverses the axis if and only if its sampling grid is centred,
+
+    lo = hi  and  (N + lo + hi - d(k - 1) - 1) mod s = 0,
+
+and with an element that swaps two axes if and only if size, stride, dilation and padding are
+equal along both. An axis that no element moves is free.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..actions import mirrored_axes, swapped_axes
+from ..groups import Group
+
+Padding = str | int | Sequence[int | tuple[int, int]]
+Pads = tuple[tuple[int, int], ...]  # (lo, hi) of every space axis
+_MODES = ("SAME", "VALID", "CIRCULAR")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that slides over the space axes, one entry per axis.
+
+    Attributes:
+      size: kernel sizes k.
+      strides: strides s.
+      dilation: dilations d.
+      padding: "SAME" (⌈N/s⌉ outputs, zeros, symmetric), "VALID" (none), "CIRCULAR" (periodic),
+        or explicit (lo, hi).
+    """
+
+    size: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: str | Pads
+
+    def extent(self, axis: int) -> int:
+        """d(k - 1) + 1: the pixels that one window spans."""
+        return self.dilation[axis] * (self.size[axis] - 1) + 1
+
+    def pads(self, axis: int, n: int) -> tuple[int, int]:
+        """(lo, hi) for n pixels; for "SAME" and "CIRCULAR" the lengths are those of `nnx.Conv`."""
+        k, s = self.extent(axis), self.strides[axis]
+        if self.padding == "VALID":
+            return 0, 0
+        if self.padding == "SAME":
+            total = max((-(-n // s) - 1) * s + k - n, 0)
+            return total // 2, total - total // 2
+        if self.padding == "CIRCULAR":
+            lo = (k - 1) // 2
+            last = (n - 1) // s * s - lo  # where the last window starts
+            return lo, max(last + k - n, 0)
+        return self.padding[axis]  # type: ignore[return-value]  # a str was one of the three
+
+    def is_centred(self, axis: int, n: int) -> bool:
+        """The law, for an axis of n pixels that some element reverses."""
+        lo, hi = self.pads(axis, n)
+        return lo == hi and (n + lo + hi - self.extent(axis)) % self.strides[axis] == 0
+
+
+def make_window(
+    layer: str,
+    group: Group,
+    size: int | Sequence[int],
+    strides: int | Sequence[int] | None,
+    dilation: int | Sequence[int] | None,
+    padding: Padding,
+) -> Window:
+    """Bring the arguments of a layer to one form.
+
+    Raises:
+      ValueError: a wrong number of axes, a size below one, or an unknown padding.
+    """
+    return Window(
+        _per_axis(layer, group, "size", size),
+        _per_axis(layer, group, "strides", 1 if strides is None else strides),
+        _per_axis(layer, group, "dilation", 1 if dilation is None else dilation),
+        _padding(layer, group, padding),
+    )
+
+
+def check_swaps(layer: str, group: Group, window: Window) -> None:
+    """Check the part of the law that needs no image size.
+
+    Raises:
+      ValueError: the window differs along axes that the group swaps.
+    """
+    for (a, b), g in swapped_axes(group).items():
+        for what in ("size", "strides", "dilation", "padding"):
+            values = getattr(window, what)
+            if not isinstance(values, str) and values[a] != values[b]:
+                raise ValueError(
+                    f"{layer}: {what} {values} differs along axes {a} and {b}, which the element "
+                    f"{group.names[g]} of {group} swaps. Use equal values along both, a group "
+                    f"without this element, or accept an inexact layer with allow_inexact=True."
+                )
+
+
+def resolve_pads(
+    layer: str, group: Group, window: Window, shape: Sequence[int], allow_inexact: bool
+) -> Pads:
+    """The padding of every axis of an image of this shape, checked against the law.
+
+    Args:
+      layer: the name to use in messages.
+      group: the group.
+      window: the window.
+      shape: lengths of the space axes.
+      allow_inexact: skip the check.
+
+    Raises:
+      ValueError: the operation does not commute with the group, or has no output.
+    """
+    pads = tuple(window.pads(axis, n) for axis, n in enumerate(shape))
+    for axis, n in enumerate(shape):
+        lo, hi = pads[axis]
+        if n + lo + hi < window.extent(axis):
+            raise ValueError(
+                f"{layer}: {n} pixels along axis {axis}, padded by {(lo, hi)}, are fewer than the "
+                f"{window.extent(axis)} that a window spans. Pad more, or use a smaller window."
+            )
+        if window.padding == "CIRCULAR" and max(lo, hi) > n:
+            raise ValueError(
+                f"{layer}: CIRCULAR padding of {(lo, hi)} is longer than the {n} pixels of axis "
+                f"{axis}. Use a smaller window or a larger image."
+            )
+    if allow_inexact:
+        return pads
+    for axis, g in mirrored_axes(group).items():
+        if not window.is_centred(axis, shape[axis]):
+            raise ValueError(_broken(layer, group, window, axis, shape[axis], g))
+    return pads
+
+
+def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int) -> str:
+    k, d, s = window.size[axis], window.dilation[axis], window.strides[axis]
+    lo, hi = window.pads(axis, n)
+    padding = window.padding if isinstance(window.padding, str) else "explicit"
+    return (
+        f"{layer} would not commute with the element {group.names[g]} of {group}: size {k}, "
+        f"stride {s}, dilation {d}, padding {padding} = {(lo, hi)} on {n} pixels (axis {axis}) "
+        f"is not centred. It needs lo = hi and (N + lo + hi - d(k-1) - 1) mod s = 0, here "
+        f"{lo} and {hi}, and {(n + lo + hi - window.extent(axis)) % s}. Use "
+        f"{' or '.join(_remedies(window, axis, n))}; allow_inexact=True accepts an inexact layer."
+    )
+
+
+def _remedies(window: Window, axis: int, n: int) -> list[str]:
+    """The nearest settings that obey the law, each changing one thing."""
+    k, d, s = window.size[axis], window.dilation[axis], window.strides[axis]
+
+    def obeys(n: int = n, k: int = k, padding: str | Pads = window.padding) -> bool:
+        one = Window((k,), (s,), (d,), padding if isinstance(padding, str) else (padding[-1],))
+        return n + sum(one.pads(0, n)) >= one.extent(0) and one.is_centred(0, n)
+
+    own = window.padding if isinstance(window.padding, str) else (window.padding[axis],)
+    remedies = []
+    sizes = [j for j in (k + 1, k - 1) if j > 0 and obeys(k=j, padding=own)]
+    if sizes:
+        remedies.append(f"size {sizes[0]}")
+    pixels = [m for m in range(n + 1, n + s + 1) if obeys(n=m, padding=own)]
+    if pixels:
+        remedies.append(f"{pixels[0]} pixels")
+    lo, _ = window.pads(axis, n)
+    explicit = [p for p in (lo, lo + 1, *range(k * d)) if obeys(padding=((p, p),))]
+    if explicit:
+        remedies.append(f"padding ({explicit[0]}, {explicit[0]})")
+    return remedies or [f"stride 1 in place of {s}"]
+
+
+def _per_axis(layer: str, group: Group, what: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    values = (value,) * group.dim if isinstance(value, int) else tuple(value)
+    if len(values) != group.dim or any(v < 1 for v in values):
+        raise ValueError(
+            f"{layer}: {what} {value} should be one positive integer, or one for each of the "
+            f"{group.dim} space axes of {group}."
+        )
+    return values
+
+
+def _padding(layer: str, group: Group, padding: Padding) -> str | Pads:
+    if isinstance(padding, str):
+        if padding not in _MODES:
+            raise ValueError(
+                f"{layer}: padding {padding!r} is none of {', '.join(_MODES)}; explicit padding is "
+                f"an integer, or an integer or a pair (lo, hi) for each space axis."
+            )
+        return padding
+    entries = (padding,) * group.dim if isinstance(padding, int) else tuple(padding)
+    pads = tuple((p, p) if isinstance(p, int) else tuple(p) for p in entries)
+    if len(pads) != group.dim or any(len(p) != 2 or min(p) < 0 for p in pads):
+        raise ValueError(
+            f"{layer}: padding {padding} should be an integer, or an integer or a pair (lo, hi), "
+            f"not negative, for each of the {group.dim} space axes of {group}."
+        )
+    return pads  # type: ignore[return-value]  # every entry was seen to have two integers
