@@ -1,0 +1,1 @@
+"""The data room: MNIST as committed bytes, rotated MNIST made from it, and the original archive."""
