@@ -39,19 +39,19 @@ def _planar(matrices: np.ndarray) -> tuple[str, ...]:
 
 def _rotation(m: np.ndarray) -> str:
     """The angle from the trace 2 cos θ, counter-clockwise if m turns the y axis towards x."""
-    angle = _angle(np.trace(m))
+    angle = _angle(int(np.trace(m)))
     return "e" if angle == 0 else f"r{angle if m[1, 0] >= 0 else 360 - angle}"
 
 
 def _spatial(m: np.ndarray) -> str:
     """A rotation by its angle and axis; "m[axis]" the mirror across it, "i" the inversion."""
     proper = m * _det(m)
-    angle = _angle(np.trace(proper) - 1)
+    angle = _angle(int(np.trace(proper)) - 1)
     if angle == 0:
         return "e" if _det(m) > 0 else "i"
     # Σ mᵏ projects onto the axis; the antisymmetric part of m points along it, or vanishes at 180°.
-    powers = [np.linalg.matrix_power(proper, k) for k in range(360 // angle)]
-    column = max(sum(powers).T.tolist(), key=lambda c: np.abs(c).sum())
+    powers = np.array([np.linalg.matrix_power(proper, k) for k in range(360 // angle)])
+    column = max(powers.sum(axis=0).T.tolist(), key=lambda c: np.abs(c).sum())
     axis = np.array(column) // np.gcd.reduce(column)
     skew = proper - proper.T
     turn = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
@@ -66,7 +66,7 @@ def _spatial(m: np.ndarray) -> str:
 
 def _angle(twice_cosine: int) -> int:
     """The crystallographic angle in degrees, from 2 cos θ, an integer."""
-    return {2: 0, 1: 60, 0: 90, -1: 120, -2: 180}[int(twice_cosine)]
+    return {2: 0, 1: 60, 0: 90, -1: 120, -2: 180}[twice_cosine]
 
 
 def _det(m: np.ndarray) -> int:

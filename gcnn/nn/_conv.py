@@ -3,6 +3,7 @@
 import abc
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from ._window import Padding, check_swaps, make_window, resolve_pads
 
 class _Conv(nnx.Module):
     """What both convolutions share; `LiftingConv` and `GroupConv` are final."""
+
+    _hint: ClassVar[str]  # what to do about an input of another shape
 
     def __init__(
         self,
@@ -152,7 +155,9 @@ class LiftingConv(_Conv):
       (2, 28, 28, 4, 10)
     """
 
-    _hint = "An image needs batch and channel axes; a field with a group axis needs GroupConv."
+    _hint: ClassVar[str] = (
+        "An image needs batch and channel axes; a field with a group axis needs GroupConv."
+    )
 
     @staticmethod
     def _slots(group: Group) -> tuple[int, ...]:
@@ -198,7 +203,7 @@ class GroupConv(_Conv):
       (2, 28, 28, 4, 20)
     """
 
-    _hint = "An image, without a group axis, needs LiftingConv first."
+    _hint: ClassVar[str] = "An image, without a group axis, needs LiftingConv first."
 
     @staticmethod
     def _slots(group: Group) -> tuple[int, ...]:

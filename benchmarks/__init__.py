@@ -1,0 +1,1 @@
+"""Times and ratios, measured side by side in one process."""

@@ -1,0 +1,17 @@
+"""The plain CNN trained on upright digits alone: the control of `upright_p4cnn`.
+
+python -m experiments.train upright_z2cnn
+"""
+
+from gcnn import groups, models
+
+from ..config import Config
+
+config = Config(
+    name="upright_z2cnn",
+    model=lambda rngs: models.Z2CNN(dropout_rate=0.0, rngs=rngs),
+    symmetry=groups.p4(),
+    claims_symmetry=False,
+    digits="upright",
+    epochs=4,
+)

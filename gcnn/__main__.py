@@ -1,0 +1,92 @@
+"""The command: `python -m gcnn verify`, also installed as `gcnn`."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse and run; returns the exit status: 0 if everything holds, 1 if something fails."""
+    parser = argparse.ArgumentParser(prog="gcnn", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "verify",
+        help="check all groups and layers on the device that JAX finds",
+        description="Check the laws of every group and the equivariance of every layer under it: "
+        "exactly, with small integers, and to rounding, with Gaussian data. Controls, which break "
+        "the symmetry, must be rejected. Exits with 1 if anything is not as it should be.",
+    )
+    command.add_argument(
+        "--group", action="append", metavar="NAME", help="only this group; may be repeated"
+    )
+    command.add_argument("--json", type=Path, metavar="PATH", help="write the findings there")
+    options = parser.parse_args(arguments)
+
+    import jax  # parsing, and --help, should not wait for JAX
+
+    from .selfcheck import GROUPS, KINDS, cases, check
+    from .verify import group_laws
+
+    chosen = [make() for make in GROUPS]
+    names = [group.name for group in chosen]
+    if unknown := sorted(set(options.group or ()) - set(names)):
+        parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(names)}")
+    if options.group:
+        chosen = [group for group in chosen if group.name in options.group]
+
+    started = time.monotonic()
+    device = jax.devices()[0]
+    print(f"device: {device.platform} ({device.device_kind}), jax {jax.__version__}")
+    print("integers in float32 and bfloat16 must leave no error at all; then Gaussian data, the")
+    print("largest relative error over all elements\n")
+    line = "{:<5} {:<31} {:>9} {:>9} {:>9} {:>9}  {}"
+    print(line.format("group", "layer", "int f32", "int bf16", "float32", "float64", "verdict"))
+    laws, outcomes = [], []
+    for group in chosen:
+        report = group_laws(group)
+        laws.append(report)
+        print(line.format(group.name, "laws and actions", *[""] * 4, _verdict(report.holds)))
+        for case in cases(group):
+            outcome = check(group, case)
+            outcomes.append(outcome)
+            errors = [
+                f"{outcome.reports[kind].error:.1e}" if kind in outcome.reports else ""
+                for kind in KINDS
+            ]
+            word = ("rejected" if outcome.passed else "NOT REJECTED") if case.control else None
+            word = f"{word} (control)" if word else _verdict(outcome.passed)
+            print(line.format(group.name, case.name, *errors, word), flush=True)
+    failures = sum(not r.holds for r in laws) + sum(not o.passed for o in outcomes)
+    seconds = time.monotonic() - started
+    print(f"\n{len(laws) + len(outcomes)} checks, {failures} failed, {seconds:.0f} s")
+    if options.json:
+        packages = ("gcnn", "jax", "flax", "numpy")
+        _write(options.json, {
+            "device": f"{device.platform}: {device.device_kind}",
+            "versions": {name: importlib.metadata.version(name) for name in packages},
+            "seconds": seconds,
+            "failures": failures,
+            "laws": [report.to_dict() for report in laws],
+            "layers": [outcome.to_dict() for outcome in outcomes],
+        })  # fmt: skip
+    return 1 if failures else 0
+
+
+def _verdict(holds: bool) -> str:
+    return "holds" if holds else "FAILS"
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    """Write JSON beside `path`, then rename: nobody sees half a file."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
