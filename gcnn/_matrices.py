@@ -55,19 +55,30 @@ def lattice_matrix(matrix: Any) -> Matrix:
     m = np.asarray(matrix)
     if m.ndim != 2 or m.shape[0] != m.shape[1] or m.size == 0:
         raise ValueError(f"An element is a square matrix [d, d], got shape {m.shape}.")
-    if not np.issubdtype(m.dtype, np.number) or not np.array_equal(m, np.round(m.real)):
+    if not (
+        np.issubdtype(m.dtype, np.number)
+        and np.isfinite(m).all()
+        and np.array_equal(m, np.round(m.real))
+    ):
         raise ValueError(
             f"The matrix {m.tolist()} does not preserve the lattice: its entries must be integers, "
             f"or it maps lattice points between lattice points."
         )
     rows = tuple(tuple(int(v.real) for v in row) for row in m.tolist())
-    det = round(float(np.linalg.det(m.astype(np.float64))))
-    if abs(det) != 1:
+    if abs(det := _determinant(rows)) != 1:
         raise ValueError(
             f"The matrix {show(rows)} does not preserve the lattice: its determinant is {det}, "
             f"so it maps Z^{len(rows)} onto a part of it; it must be 1 or -1."
         )
     return rows
+
+
+def _determinant(m: Matrix) -> int:
+    """By the first row: exact, and matrices are small."""
+    if len(m) == 1:
+        return m[0][0]
+    minors = [tuple(row[:j] + row[j + 1 :] for row in m[1:]) for j in range(len(m))]
+    return sum((-1) ** j * m[0][j] * _determinant(minor) for j, minor in enumerate(minors))
 
 
 def matmul(a: Matrix, b: Matrix) -> Matrix:

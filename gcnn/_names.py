@@ -1,7 +1,7 @@
 """Names of point-group elements that a person can read, from their matrices.
 
-A name is true as an equation: in "m·r90" the dot is the product of the group, and both factors
-are names of elements of it.
+A name is true as an equation between matrices: in "m·r90", the mirror m and the rotation by 90°
+are multiplied, the rotation acting first. In the plane both factors are elements of the group.
 """
 
 import numpy as np

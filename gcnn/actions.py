@@ -7,7 +7,8 @@ are counted from the centre of the array, so that even and odd sizes are alike.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import jax
@@ -149,18 +150,18 @@ def signed_permutation(group: Group, g: int) -> tuple[tuple[int, ...], tuple[boo
 
 
 @functools.cache
-def mirrored_axes(group: Group) -> dict[int, int]:
+def mirrored_axes(group: Group) -> Mapping[int, int]:
     """The space axes that some element reverses, each with the first element that does."""
     found: dict[int, int] = {}
     for g in range(group.order):
         _, reverse = signed_permutation(group, g)
         for axis in np.flatnonzero(reverse).tolist():
             found.setdefault(axis, g)
-    return found
+    return MappingProxyType(found)
 
 
 @functools.cache
-def swapped_axes(group: Group) -> dict[tuple[int, int], int]:
+def swapped_axes(group: Group) -> Mapping[tuple[int, int], int]:
     """The pairs a < b of space axes that some element exchanges, with the first that does."""
     found: dict[tuple[int, int], int] = {}
     for g in range(group.order):
@@ -168,7 +169,7 @@ def swapped_axes(group: Group) -> dict[tuple[int, int], int]:
         for a, b in enumerate(source):
             if a != b:
                 found.setdefault((min(a, b), max(a, b)), g)
-    return found
+    return MappingProxyType(found)
 
 
 def _check_rank(group: Group, x: Any, rank: int, what: str) -> None:

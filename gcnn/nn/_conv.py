@@ -125,7 +125,9 @@ class _Conv(nnx.Module):
             precision=self.precision,
         )
         y = y.reshape(*y.shape[:-1], self.group.order, self.out_features)
-        return y if self.bias is None else y + self.bias[...].astype(dtype)
+        if self.bias is None:
+            return y
+        return y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
 
 def _channels_last(d: int) -> jax.lax.ConvDimensionNumbers:

@@ -3,10 +3,11 @@
 A window of size k, dilation d, stride s and padding (lo, hi), slid over N pixels, commutes with
 an element that reverses the axis if and only if its sampling grid is centred,
 
-    lo = hi  and  (N + lo + hi - d(k - 1) - 1) mod s = 0,
+    hi - lo = (N + lo + hi - d(k - 1) - 1) mod s,
 
-and with an element that swaps two axes if and only if size, stride, dilation and padding are
-equal along both. An axis that no element moves is free.
+which for symmetric padding, lo = hi, says that the remainder is 0; and with an element that swaps
+two axes if and only if size, stride, dilation and padding are equal along both. An axis that no
+element moves is free.
 """
 
 from collections.abc import Sequence
@@ -58,7 +59,7 @@ class Window:
     def is_centred(self, axis: int, n: int) -> bool:
         """The law, for an axis of n pixels that some element reverses."""
         lo, hi = self.pads(axis, n)
-        return lo == hi and (n + lo + hi - self.extent(axis)) % self.strides[axis] == 0
+        return hi - lo == (n + lo + hi - self.extent(axis)) % self.strides[axis]
 
 
 def make_window(
@@ -142,8 +143,8 @@ def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int)
     return (
         f"{layer} would not commute with the element {group.names[g]} of {group}: size {k}, "
         f"stride {s}, dilation {d}, padding {padding} = {(lo, hi)} on {n} pixels (axis {axis}) "
-        f"is not centred. It needs lo = hi and (N + lo + hi - d(k-1) - 1) mod s = 0, here "
-        f"{lo} and {hi}, and {(n + lo + hi - window.extent(axis)) % s}. Use "
+        f"is not centred. It needs hi - lo = (N + lo + hi - d(k-1) - 1) mod s, and these are "
+        f"{hi - lo} and {(n + lo + hi - window.extent(axis)) % s}. Use "
         f"{' or '.join(_remedies(window, axis, n))}; allow_inexact=True accepts an inexact layer."
     )
 
@@ -168,7 +169,9 @@ def _remedies(window: Window, axis: int, n: int) -> list[str]:
     explicit = [p for p in (lo, lo + 1, *range(k * d)) if obeys(padding=((p, p),))]
     if explicit:
         remedies.append(f"padding ({explicit[0]}, {explicit[0]})")
-    return remedies or [f"stride 1 in place of {s}"]
+    if not remedies:
+        remedies = ["stride 1" if isinstance(own, str) else f"stride 1 with padding ({lo}, {lo})"]
+    return remedies
 
 
 def _per_axis(layer: str, group: Group, what: str, value: int | Sequence[int]) -> tuple[int, ...]:

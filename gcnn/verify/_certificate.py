@@ -32,7 +32,8 @@ def integer_certificate(
     256. So f, with its parameters replaced by random integers in [-2, 2] and its input by
     integers in [-4, 4], must satisfy f(g·x) = g·f(x) to the last bit: any other value is a bug.
     For one layer, or a few; a deep network passes the bound, and its layers are certified one by
-    one. A constant that is not an integer (a mean over 9 pixels) voids the argument.
+    one. For layers of sums, products and maxima: a constant that is not an integer (a mean over 9
+    pixels), a difference of large terms or a division voids the argument.
 
     Args:
       f: a callable whose parameters are its pytree leaves, as in an NNX module, or a function
@@ -56,13 +57,16 @@ def integer_certificate(
     """
     rng = np.random.default_rng(seed)
 
+    def is_parameter(leaf: Any) -> bool:
+        return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
     def integers(leaf: Any) -> Any:
-        if not isinstance(leaf, jax.Array) or not jnp.issubdtype(leaf.dtype, jnp.floating):
+        if not is_parameter(leaf):
             return leaf
         return jnp.asarray(rng.integers(-2, 3, leaf.shape), leaf.dtype)
 
     def absolute(leaf: Any) -> Any:
-        return jnp.abs(leaf) if isinstance(leaf, jax.Array) else leaf
+        return jnp.abs(leaf) if is_parameter(leaf) else leaf
 
     f = jax.tree.map(integers, f)
     x = jnp.asarray(rng.integers(-4, 5, tuple(shape)), dtype)

@@ -208,7 +208,8 @@ def _difference(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
             f"For {name}, f(g·x) has shape {a.shape} and g·f(x) has shape {b.shape}. Does f "
             f"return the field that act_out takes?"
         )
-    return a.astype(np.float64) - b
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, and judged as that
+        return a.astype(np.float64) - b
 
 
 def _ratio(error: Any, norm: float) -> float:

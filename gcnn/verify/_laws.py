@@ -56,6 +56,10 @@ def group_laws(group: Group) -> LawReport:
         axiom: next((v for v in violations if v.startswith(axiom)), "")
         for axiom in ("closure", "associativity", "identity", "inverse")
     }
+    if failures["closure"]:
+        laws = ("matrices multiply as the table", "action on images", "action on regular fields")
+        later = "not defined: the table is not closed"
+        return LawReport(str(group), failures | dict.fromkeys(laws, later))
     failures["matrices multiply as the table"] = _homomorphism(group)
     failures["action on images"] = _action(group, act_on_image, (1,))
     failures["action on regular fields"] = _action(group, act_on_regular, (group.order, 1))

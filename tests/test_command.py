@@ -1,0 +1,89 @@
+"""The command `python -m gcnn verify`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from flax import nnx
+
+from gcnn import groups, selfcheck, verify
+from gcnn.__main__ import main
+from gcnn.selfcheck import Case, cases, check
+
+
+def test_one_group_is_certified(tmp_path, capsys):
+    path = tmp_path / "found.json"
+    assert main(["verify", "--group", "pm", "--json", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "rejected (control)" in out and "0 failed" in out
+    found = json.loads(path.read_text())
+    assert found["failures"] == 0
+    assert found["device"] and found["versions"]["jax"]
+    layers = {layer["case"]: layer for layer in found["layers"]}
+    assert layers["nnx.Conv"]["control"]
+    for layer in layers.values():
+        assert layer["passed"]
+        if not layer["control"] and "integers float32" in layer["reports"]:
+            assert layer["reports"]["integers float32"]["error"] == 0
+            assert layer["reports"]["integers bfloat16"]["error"] == 0
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def broken(group):
+    """A plain convolution that claims to be a layer of ours."""
+    yield Case("liar", nnx.Conv(3, 3, (3, 3), rngs=nnx.Rngs(0)), 9, False)
+
+
+def too_good(group):
+    """A layer of ours that is listed as a control."""
+    yield Case("innocent", next(cases(group)).layer, 9, False, control=True)
+
+
+@pytest.mark.parametrize(("made_up", "word"), [(broken, "FAILS"), (too_good, "NOT REJECTED")])
+def test_a_failure_is_an_exit_status(monkeypatch, capsys, made_up, word):
+    monkeypatch.setattr(selfcheck, "cases", made_up)
+    assert main(["verify", "--group", "p4"]) == 1
+    out = capsys.readouterr().out
+    assert word in out and "1 failed" in out
+
+
+def test_broken_laws_are_an_exit_status(monkeypatch, capsys):
+    report = verify.LawReport("made up", {"closure": "1·1 is missing"})
+    monkeypatch.setattr(verify, "group_laws", lambda group: report)
+    monkeypatch.setattr(selfcheck, "cases", lambda group: iter(()))
+    assert main(["verify", "--group", "p4"]) == 1
+
+
+def test_an_unknown_group_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["verify", "--group", "p5"])
+    assert "unknown group p5; there are p1, p2, pm" in capsys.readouterr().err
+
+
+def test_every_named_group_is_checked():
+    assert {make().name for make in selfcheck.GROUPS} == {
+        "p1", "p2", "pm", "pmm", "cm", "cmm", "p4", "p4m",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [groups.p1, groups.cm, groups.p4], ids=lambda make: make.__name__)
+def test_controls_are_there_where_they_can_fail(make):
+    controls = [case.name for case in cases(make()) if case.control]
+    expected = {"p1": 0, "cm": 2, "p4": 3}  # the diagonal mirror of cm reverses no axis
+    assert len(controls) == expected[make().name]
+
+
+def test_a_control_passes_only_if_every_kind_of_check_rejects_it():
+    group = groups.pm()
+    control = next(case for case in cases(group) if case.control)
+    outcome = check(group, control)
+    assert outcome.passed and set(outcome.reports) == set(selfcheck.KINDS)
+
+
+@pytest.mark.newest
+def test_the_installed_module_runs():
+    done = subprocess.run(
+        [sys.executable, "-m", "gcnn", "verify", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "must be rejected" in done.stdout

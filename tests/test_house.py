@@ -1,0 +1,216 @@
+"""The house: imports point down, each floor adds one dependency, and every door has a sign."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "gcnn"
+
+# Each room: the rooms it may import, and the third-party packages.
+ROOMS = {
+    "groups": (set(), {"numpy"}),
+    "actions": ({"groups"}, {"numpy", "jax", "jaxtyping"}),
+    "kernels": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
+    "nn": ({"groups", "actions", "kernels"}, {"numpy", "jax", "jaxtyping", "flax"}),
+    "models": ({"groups", "nn"}, {"jax", "jaxtyping", "flax"}),
+    "verify": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
+    "selfcheck": ({"groups", "actions", "nn", "verify"}, {"numpy", "jax", "jaxtyping", "flax"}),
+    "__main__": ({"groups", "selfcheck", "verify"}, {"jax"}),
+}
+PRIVATE = {"_axioms": "groups", "_matrices": "groups", "_names": "groups"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = [path for path in FILES if path != PACKAGE / "__init__.py"]  # the door opens every room
+
+
+def identify(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def room_of(path: Path) -> str:
+    """The room that a file is in: the folder or the module right below `gcnn`."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return PRIVATE.get(first, first)
+
+
+def imported(path: Path, source: str) -> set[str]:
+    """Absolute names of what a file imports: `gcnn.groups`, `jax.numpy`."""
+    package = path.relative_to(ROOT).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) + 1 - node.level])
+            module = f"{base}.{node.module}" if node.module else base
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def forbidden_imports(path: Path, source: str) -> list[str]:
+    """What a file imports from above, from beside or from a package of another floor."""
+    room = room_of(path)
+    below, packages = ROOMS[room]
+    wrong = []
+    for name in sorted(imported(path, source)):
+        top, *rest = name.split(".")
+        if top == "gcnn":
+            target = PRIVATE.get(rest[0], rest[0])
+            private = rest[0] in PRIVATE or any(part.startswith("_") for part in rest[1:])
+            if target != room and (target not in below or private):
+                wrong.append(name)
+        elif top not in packages and top not in sys.stdlib_module_names:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=identify)
+def test_imports_point_down(path):
+    assert room_of(path) in ROOMS, f"{identify(path)} is in no room; a new room is a new row"
+    assert forbidden_imports(path, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "wrong"),
+    [
+        ("groups.py", "from .actions import act_on_image", "gcnn.actions.act_on_image"),
+        ("groups.py", "import jax.numpy as jnp", "jax.numpy"),
+        ("_names.py", "from . import kernels", "gcnn.kernels"),
+        ("actions.py", "from ._axioms import axiom_violations", "gcnn._axioms.axiom_violations"),
+        ("actions.py", "from flax import nnx", "flax.nnx"),
+        ("kernels.py", "from .nn import GroupConv", "gcnn.nn.GroupConv"),
+        ("nn/_conv.py", "from ..models import P4CNN", "gcnn.models.P4CNN"),
+        ("nn/_conv.py", "import gcnn.verify", "gcnn.verify"),
+        ("models.py", "from .nn._window import Window", "gcnn.nn._window.Window"),
+        ("models.py", "from experiments import train", "experiments.train"),
+        ("verify/_laws.py", "from ..nn import GroupConv", "gcnn.nn.GroupConv"),
+        ("verify/_laws.py", "from .. import kernels", "gcnn.kernels"),
+        ("verify/_laws.py", "def f():\n    from flax import nnx", "flax.nnx"),
+        ("nn/_pool.py", "import optax", "optax"),
+    ],
+)
+def test_the_search_finds_an_import_that_points_up(file, line, wrong):
+    assert forbidden_imports(PACKAGE / file, line) == [wrong]
+
+
+def test_the_search_lets_imports_that_point_down_pass():
+    below = "import itertools\nfrom ..groups import Group\nfrom ._window import Window\nimport jax"
+    assert forbidden_imports(PACKAGE / "nn/_conv.py", below) == []
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints, run where the package lies."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout.strip()
+
+
+LOADED = (
+    "import sys; print(sorted({m.split('.')[0] for m in sys.modules} & {'jax','flax','numpy'}))"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "loaded"),
+    [
+        ("import gcnn", "[]"),
+        ("from gcnn import groups; groups.p4m().subgroups", "['numpy']"),
+        ("from gcnn import kernels", "['jax', 'numpy']"),
+        ("import gcnn; gcnn.nn.GroupConv", "['flax', 'jax', 'numpy']"),
+    ],
+)
+def test_a_room_loads_no_more_than_its_floor(code, loaded):
+    assert run(f"{code}\n{LOADED}") == loaded
+
+
+def test_the_door_knows_its_rooms():
+    import gcnn
+
+    assert gcnn.groups.p4().order == 4
+    with pytest.raises(AttributeError, match="module 'gcnn' has no attribute 'utils'"):
+        gcnn.utils  # noqa: B018
+
+
+def undocumented(source: str) -> list[str]:
+    """Public classes, functions and methods without a docstring, and the module if it has none."""
+    tree = ast.parse(source)
+    missing = [] if ast.get_docstring(tree) else ["module"]
+
+    def visit(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef | ast.FunctionDef) and child.name[0] != "_":
+                if not ast.get_docstring(child):
+                    missing.append(prefix + child.name)
+                if isinstance(child, ast.ClassDef):
+                    visit(child, f"{prefix}{child.name}.")
+
+    visit(tree, "")
+    return missing
+
+
+@pytest.mark.parametrize("path", FILES, ids=identify)
+def test_every_public_name_has_a_docstring(path):
+    assert undocumented(path.read_text()) == []
+
+
+def test_the_search_finds_a_name_without_a_docstring():
+    source = "class A:\n    '''Yes.'''\n    def f(self): ...\n    def _g(self): ...\ndef h(): ..."
+    assert undocumented(source) == ["module", "A.f", "h"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=identify)
+def test_files_are_short_and_named_for_what_they_hold(path):
+    assert path.stem.strip("_") not in {"utils", "util", "helpers", "common", "base", "misc"}
+    assert len(path.read_text().splitlines()) < 350
+
+
+TRACES = {
+    "a path of one machine": re.compile(r"(?<![\w.])/(?:home|root|Users|work|mnt)/\w"),
+    "an index of packages": re.compile(
+        r"(?:--|_|\b)(?:extra[-_])?index[-_]url\b|https?://(?!pypi\.org/)[^\s\"']+/simple\b", re.I
+    ),
+}
+
+
+def traces(text: str) -> list[str]:
+    return [f"{what}: {m[0]}" for what, p in TRACES.items() for m in [p.search(text)] if m]
+
+
+def test_tracked_files_name_no_machine():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout: there are no tracked files to read")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    contents = {path: path.read_bytes() for path in paths if path.is_file()}
+    found = {
+        identify(path): traces(data.decode())
+        for path, data in contents.items()
+        if b"\0" not in data and path != Path(__file__)  # text, and not the examples below
+    }
+    assert len(found) > 10
+    assert {name: where for name, where in found.items() if where} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("data = '/home/someone/data'", True),
+        ("see /Users/someone", True),
+        ("pip install --index-url http://mirror/x", True),
+        ("https://mirror.example/api/simple", True),
+        ("https://pypi.org/simple", False),
+        ("https://example.org/home/page", False),
+        ("a/home/b, a workflow, ./root/x", False),
+    ],
+)
+def test_the_search_knows_a_machine_from_a_web_page(text, found):
+    assert bool(traces(text)) == found

@@ -1,0 +1,67 @@
+"""The recorded results, and the table that is made of them."""
+
+import json
+
+import pytest
+
+from experiments import results
+from experiments.records import write_json
+from experiments.results import README, record, recorded, render, table
+
+SUMMARY = {
+    "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
+    "test_error_percent": 2.5, "test_error_standard_error": 0.07, "parameters": 7,
+    "seconds_per_epoch": 1.25, "config": {"digits": "rotated", "epochs": 3},
+    "command": "python -m experiments.train made",
+    "equivariance": {"float32": {"error": 1e-7}, "float64": {"error": 2e-16}},
+}  # fmt: skip
+
+
+def test_the_readme_shows_what_is_recorded():
+    text = README.read_text()
+    assert render(text, recorded()) == text
+    assert render(text, [SUMMARY]) != text
+
+
+def test_the_table_has_a_row_for_each_run_the_best_first():
+    worse = {**SUMMARY, "name": "worse", "test_error_percent": 9.0}
+    rows = table([worse, SUMMARY]).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == ["| made", "| worse"]
+    assert "2.50 ± 0.07 %" in rows[0] and "1.0e-07 / 2.0e-16" in rows[0]
+
+
+def test_recorded_results_say_where_they_come_from():
+    assert {"p4cnn", "z2cnn"} <= {summary["name"] for summary in recorded()}
+    for summary in recorded():
+        assert summary["commit"] and not summary["uncommitted_changes"]
+        assert summary["device"] and summary["versions"]["jax"] and summary["config"]["seed"] >= 0
+        assert summary["training_seconds"] > 0
+
+
+def test_a_finished_run_is_recorded(tmp_path):
+    write_json(tmp_path / "summary.json", SUMMARY)
+    record(tmp_path / "summary.json", tmp_path / "results")
+    assert json.loads((tmp_path / "results" / "made.json").read_text()) == SUMMARY
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "interrupted"}, "was interrupted; bring it to its end"),
+        ({"uncommitted_changes": True}, "not committed: commit, and run again"),
+        ({"commit": ""}, "not committed: commit, and run again"),
+    ],
+)
+def test_what_nobody_could_make_again_is_not_recorded(tmp_path, change, message):
+    write_json(tmp_path / "summary.json", {**SUMMARY, **change})
+    with pytest.raises(ValueError, match=message):
+        record(tmp_path / "summary.json", tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_command_records_and_renders(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "README", tmp_path / "README.md")
+    results.README.write_text("a\n<!-- results: begin -->\nold\n<!-- results: end -->\nb\n")
+    results.main([])
+    text = results.README.read_text()
+    assert "old" not in text and text.startswith("a\n") and text.endswith("b\n")
