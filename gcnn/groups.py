@@ -1,7 +1,7 @@
 """The algebra: a group G = Λ ⋊ H of lattice translations Λ = Z^d and a finite point group H.
 
 Only NumPy. A point-group element is an integer matrix that acts on array-index offsets
-(y, x, ... ), so that everything here is exact.
+(y, x, …), so that everything here is exact.
 """
 
 import functools

@@ -14,14 +14,14 @@ from .actions import act_on_group_axis, act_on_space, swapped_axes
 from .groups import Group
 
 
-def lifting_bank(group: Group, weight: Num[Array, "*k i o"]) -> Num[Array, "*k i h o"]:
+def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:
     """The bank of a lifting convolution (Cohen & Welling 2016, eq. 10).
 
     B[u, i, h, o] = W[h⁻¹u, i, o]
 
     Args:
       group: the group.
-      weight: W, `[*k, i, o]`: kernel positions u, input channels, output channels.
+      weight: W, `[*u, i, o]`: kernel positions u, input channels, output channels.
 
     Raises:
       ValueError: the group does not preserve the kernel's shape.
@@ -32,14 +32,14 @@ def lifting_bank(group: Group, weight: Num[Array, "*k i o"]) -> Num[Array, "*k i
     return jnp.stack(slots, axis=-2)
 
 
-def group_bank(group: Group, weight: Num[Array, "*k j i o"]) -> Num[Array, "*k j i h o"]:
+def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k i h o"]:
     """The bank of a group convolution (Cohen & Welling 2016, eq. 11).
 
     B[u, k, i, h, o] = W[h⁻¹u, h⁻¹k, i, o]
 
     Args:
       group: the group.
-      weight: W, `[*kernel_size, k, i, o]`: kernel positions u, group elements k, input channels,
+      weight: W, `[*u, k, i, o]`: kernel positions u, group elements k, input channels,
         output channels.
 
     Raises:

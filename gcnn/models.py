@@ -49,7 +49,7 @@ class P4CNN(nnx.Module):
           classes: the number of logits.
           dropout_rate: dropout after layers 1, 3, 4, 5 and 6: of whole feature maps, so that it
             is equivariant in training, or of single pixels under the trivial group.
-          rngs: random keys; "dropout" too if there is any.
+          rngs: random keys, with a stream "dropout" if there is any.
         """
         self.group = groups.p4() if group is None else group
         self.lift = _Block(LiftingConv(self.group, 1, channels, 3, padding="VALID", rngs=rngs))
@@ -61,7 +61,9 @@ class P4CNN(nnx.Module):
         self.pool = GroupPool(self.group)
         # the plain CNN drops pixels, as published; whole feature maps are dropped equivariantly
         whole = () if self.group.order == 1 else tuple(range(1, self.group.dim + 2))
-        self.dropout = nnx.Dropout(dropout_rate, broadcast_dims=whole, rngs=rngs)
+        self.dropout = nnx.Dropout(
+            dropout_rate, broadcast_dims=whole, rngs=rngs if dropout_rate else None
+        )
 
     def __call__(self, x: Float[Array, "b y x 1"]) -> Float[Array, "b classes"]:
         """The logits of a batch of images.
@@ -101,7 +103,9 @@ class P4CNNRotationPooling(nnx.Module):
         self.top = LiftingConv(self.group, channels, classes, 4, padding="VALID", rngs=rngs)
         self.pool = GroupPool(self.group)
         whole = tuple(range(1, self.group.dim + 1))
-        self.dropout = nnx.Dropout(dropout_rate, broadcast_dims=whole, rngs=rngs)
+        self.dropout = nnx.Dropout(
+            dropout_rate, broadcast_dims=whole, rngs=rngs if dropout_rate else None
+        )
 
     def __call__(self, x: Float[Array, "b y x 1"]) -> Float[Array, "b classes"]:
         """The logits of a batch of images.

@@ -51,7 +51,7 @@ class _Conv(nnx.Module):
           strides: likewise.
           padding: "SAME", "VALID", "CIRCULAR", or explicit: an integer, or an integer or a pair
             (lo, hi) for each space axis.
-          kernel_dilation: likewise to `strides`.
+          kernel_dilation: likewise.
           use_bias: add one bias per output channel, shared by the group axis.
           dtype: the type to compute in and to return. The default is the input's own (where
             `nnx.Conv` promotes it with the parameters').
@@ -165,7 +165,7 @@ class LiftingConv(_Conv):
     def _slots(group: Group) -> tuple[int, ...]:
         return ()
 
-    def bank(self) -> Num[Array, "*k i h o"]:
+    def bank(self) -> Num[Array, "*u i h o"]:
         """B[u, i, h, o] = W[h⁻¹u, i, o]."""
         return lifting_bank(self.group, self.kernel[...])
 
@@ -211,7 +211,7 @@ class GroupConv(_Conv):
     def _slots(group: Group) -> tuple[int, ...]:
         return (group.order,)
 
-    def bank(self) -> Num[Array, "*k j i h o"]:
+    def bank(self) -> Num[Array, "*u k i h o"]:
         """B[u, k, i, h, o] = W[h⁻¹u, h⁻¹k, i, o]."""
         return group_bank(self.group, self.kernel[...])
 

@@ -24,14 +24,22 @@ class GroupPool(nnx.Module):
       (2, 28, 28, 10)
     """
 
-    def __init__(self, group: Group, reduce: Callable[..., Array] = jnp.max):
+    def __init__(
+        self,
+        group: Group,
+        reduce: Callable[..., Array] = jnp.max,
+        *,
+        rngs: nnx.Rngs | None = None,
+    ):
         """Create the layer.
 
         Args:
           group: the group.
           reduce: `jnp.max`, `jnp.mean` or any reduction called as `reduce(x, axis=...)` that
             does not depend on the order of the entries.
+          rngs: not used; `nnx.bridge.to_linen` gives it to every layer.
         """
+        del rngs
         self.group = group
         self.reduce = reduce
 
