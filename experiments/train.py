@@ -20,6 +20,7 @@ import optax
 import tyro
 from flax import nnx
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .checkpoints import Checkpoints
@@ -153,8 +154,7 @@ def train(config: Config, source: dict[str, Split], console: Console) -> Trained
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     console = Console()
-    texts = {name: text for name, (text, _) in pages().items()}
-    configs = {name: (texts[name].splitlines()[0], config) for name, (_, config) in pages().items()}
+    configs = {name: (text.splitlines()[0], config) for name, (text, config) in pages().items()}
     config = tyro.extras.overridable_config_cli(configs, args=arguments, prog="experiments.train")
     try:
         data = Data.load(config)
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"\nStopped at once; what was saved of {config.folder} is there.")
         return 130
     except (ValueError, OSError) as error:
-        console.print(f"[bold red]error:[/] {error}", highlight=False)
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
     if not trained.finished:
         report_interrupted(config, trained, console)

@@ -11,24 +11,12 @@ import pytest
 from gcnn import actions, groups
 from gcnn.groups import Group
 
-CYCLE = ((0, 1, 0), (0, 0, 1), (1, 0, 0))
-QUARTER = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
-HEX = Group.from_generators([((0, -1), (1, 1))], "p6")
+from .cases import SKEWED, chosen
 
-CASES = {
-    "line": groups.p1(1),
-    "p1": groups.p1(),
-    "p2": groups.p2(),
-    "pm": groups.pm(),
-    "pmm": groups.pmm(),
-    "cm": groups.cm(),
-    "cmm": groups.cmm(),
-    "p4": groups.p4(),
-    "p4m": groups.p4m(),
-    "mirror": Group.from_generators([[[-1]]], "mirror"),
-    "quarter": Group.from_generators([QUARTER], "quarter"),
-    "O": Group.from_generators([QUARTER, CYCLE], "O"),
-}
+HEX = SKEWED["p6"]
+CASES = chosen(
+    "line", "p1", "p2", "pm", "pmm", "cm", "cmm", "p4", "p4m", "mirror", "quarter", "O"
+)  # fmt: skip
 every_group = pytest.mark.parametrize("group", CASES.values(), ids=CASES.keys())
 
 IMAGE = {

@@ -14,31 +14,9 @@ from hypothesis import strategies as st
 from gcnn import groups
 from gcnn.groups import Group, axiom_violations
 
-CYCLE = ((0, 1, 0), (0, 0, 1), (1, 0, 0))  # a turn by 120° about the diagonal of the cube
-QUARTER = ((1, 0, 0), (0, 0, -1), (0, 1, 0))  # a turn by 90° about its first axis
-INVERSION = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
-R60 = ((0, -1), (1, 1))  # hexagonal lattice, axial coordinates
-HEX_MIRROR = ((0, 1), (1, 0))
+from .cases import CYCLE, GROUPS, HEX_MIRROR, QUARTER, R60, SKEWED
 
-CASES = {
-    "line": groups.p1(1),
-    "p1": groups.p1(),
-    "space": groups.p1(3),
-    "p2": groups.p2(),
-    "pm": groups.pm(),
-    "pmm": groups.pmm(),
-    "cm": groups.cm(),
-    "cmm": groups.cmm(),
-    "p4": groups.p4(),
-    "p4m": groups.p4m(),
-    "mirror": Group.from_generators([[[-1]]], "mirror"),
-    "p6": Group.from_generators([R60], "p6"),
-    "p6m": Group.from_generators([R60, HEX_MIRROR], "p6m"),
-    "S4": Group.from_generators([np.negative(QUARTER)], "S4"),
-    "O": Group.from_generators([QUARTER, CYCLE], "O"),
-    "Oh": Group.from_generators([QUARTER, CYCLE, INVERSION], "Oh"),
-    "hypercube": Group.from_generators([np.roll(np.eye(4, dtype=int), 1, axis=0)], "C4 in 4D"),
-}
+CASES = GROUPS | SKEWED
 every_group = pytest.mark.parametrize("group", CASES.values(), ids=CASES.keys())
 
 

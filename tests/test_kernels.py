@@ -12,8 +12,7 @@ import pytest
 from gcnn import groups, kernels
 from gcnn.groups import Group
 
-CYCLE = ((0, 1, 0), (0, 0, 1), (1, 0, 0))
-QUARTER = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
+from .cases import GROUPS
 
 CASES = {
     "p1": (groups.p1(), (2, 3)),
@@ -24,9 +23,9 @@ CASES = {
     "cmm": (groups.cmm(), None),
     "p4": (groups.p4(), None),
     "p4m": (groups.p4m(), None),
-    "mirror": (Group.from_generators([[[-1]]], "mirror"), (5,)),
-    "quarter": (Group.from_generators([QUARTER], "quarter"), (2, 3, 3)),
-    "T": (Group.from_generators([CYCLE, np.diag([1, -1, -1])], "T"), None),
+    "mirror": (GROUPS["mirror"], (5,)),
+    "quarter": (GROUPS["quarter"], (2, 3, 3)),
+    "T": (GROUPS["T"], None),
 }
 SIZES = [
     pytest.param(group, size, id=f"{name}-{'x'.join(map(str, size))}")

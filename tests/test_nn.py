@@ -15,23 +15,12 @@ from jax.tree_util import Partial
 from gcnn import actions, groups, nn, verify
 from gcnn.groups import Group
 
-CYCLE = ((0, 1, 0), (0, 0, 1), (1, 0, 0))
-QUARTER = ((1, 0, 0), (0, 0, -1), (0, 1, 0))
+from .cases import chosen
 
-GROUPS = {
-    "p1": groups.p1(),
-    "p2": groups.p2(),
-    "pm": groups.pm(),
-    "pmm": groups.pmm(),
-    "cm": groups.cm(),
-    "cmm": groups.cmm(),
-    "p4": groups.p4(),
-    "p4m": groups.p4m(),
-    "mirror": Group.from_generators([[[-1]]], "mirror"),
-    "quarter": Group.from_generators([QUARTER], "quarter"),
-    "T": Group.from_generators([CYCLE, np.diag([1, -1, -1])], "T"),
-}
-P4, P4M = groups.p4(), groups.p4m()
+GROUPS = chosen(
+    "p1", "p2", "pm", "pmm", "cm", "cmm", "p4", "p4m", "mirror", "quarter", "T"
+)  # fmt: skip
+P4, P4M = GROUPS["p4"], GROUPS["p4m"]
 
 # Windows that obey the downsampling law: kernel size, side of the image, options.
 WINDOWS = {

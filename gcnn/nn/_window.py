@@ -12,6 +12,7 @@ element moves is free.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from ..actions import mirrored_axes, swapped_axes
 from ..groups import Group
@@ -54,7 +55,7 @@ class Window:
             lo = (k - 1) // 2
             last = (n - 1) // s * s - lo  # where the last window starts
             return lo, max(last + k - n, 0)
-        return self.padding[axis]  # type: ignore[return-value]  # a str was one of the three
+        return cast(Pads, self.padding)[axis]  # a str was one of the three
 
     def is_centred(self, axis: int, n: int) -> bool:
         """The law, for an axis of n pixels that some element reverses."""
@@ -199,4 +200,4 @@ def _padding(layer: str, group: Group, padding: Padding) -> str | Pads:
             f"{layer}: padding {padding} should be an integer, or an integer or a pair (lo, hi), "
             f"not negative, for each of the {group.dim} space axes of {group}."
         )
-    return pads  # type: ignore[return-value]  # every entry was seen to have two integers
+    return cast(Pads, pads)  # every entry was seen to have two integers

@@ -1,0 +1,43 @@
+"""The groups under which the laws are tested: a new group is one new row."""
+
+import numpy as np
+
+from gcnn import groups
+from gcnn.groups import Group
+
+CYCLE = ((0, 1, 0), (0, 0, 1), (1, 0, 0))  # a turn by 120° about the diagonal of the cube
+QUARTER = ((1, 0, 0), (0, 0, -1), (0, 1, 0))  # a turn by 90° about its first axis
+INVERSION = ((-1, 0, 0), (0, -1, 0), (0, 0, -1))
+R60 = ((0, -1), (1, 1))  # hexagonal lattice, axial coordinates
+HEX_MIRROR = ((0, 1), (1, 0))
+
+# Those that permute and reverse the axes of an array, so that they have layers.
+GROUPS = {
+    "p1": groups.p1(),
+    "p2": groups.p2(),
+    "pm": groups.pm(),
+    "pmm": groups.pmm(),
+    "cm": groups.cm(),
+    "cmm": groups.cmm(),
+    "p4": groups.p4(),
+    "p4m": groups.p4m(),
+    "line": groups.p1(1),
+    "mirror": Group.from_generators([[[-1]]], "mirror"),
+    "space": groups.p1(3),
+    "quarter": Group.from_generators([QUARTER], "quarter"),
+    "T": Group.from_generators([CYCLE, np.diag([1, -1, -1])], "T"),
+    "S4": Group.from_generators([np.negative(QUARTER)], "S4"),
+    "O": Group.from_generators([QUARTER, CYCLE], "O"),
+    "Oh": Group.from_generators([QUARTER, CYCLE, INVERSION], "Oh"),
+    "hypercube": Group.from_generators([np.roll(np.eye(4, dtype=int), 1, axis=0)], "C4 in 4D"),
+}
+# Those that skew the axes: groups all the same.
+SKEWED = {
+    "p6": Group.from_generators([R60], "p6"),
+    "p6m": Group.from_generators([R60, HEX_MIRROR], "p6m"),
+}
+
+
+def chosen(*names: str) -> dict[str, Group]:
+    """The rows of these names, in their order."""
+    return {name: (GROUPS | SKEWED)[name] for name in names}
