@@ -1,6 +1,8 @@
 """What the import of gcnn adds to that of flax.nnx, in fresh interpreters.
 
-python -m benchmarks.import_time
+The command prints the median and the range:
+
+    python -m benchmarks.import_time
 """
 
 import statistics

@@ -130,13 +130,14 @@ def report(config: Config, trained: Trained, data: Data, console: Console) -> in
     console.print(f"Everything is in {folder}: summary.json, metrics.jsonl and the figures.")
     if config.claims_symmetry:
         console.print(
-            f"[bold green]Proven: the trained network is invariant under {config.symmetry.name}.[/]"
+            f"[bold green]Verified: the trained network is invariant under {config.symmetry.name}, "
+            f"to rounding, on {_VERIFIED} test images.[/]"
             if holds
             else f"[bold red]Refuted: the network is not invariant under {config.symmetry.name}.[/]"
         )
         return 0 if holds else 1
     console.print(
-        f"[bold red]The control passed for invariant under {config.symmetry.name}.[/]"
+        f"[bold red]The control was found to be invariant under {config.symmetry.name}.[/]"
         if holds
         else f"As it should be, the control is not invariant under {config.symmetry.name}."
     )

@@ -194,3 +194,18 @@ def test_the_python_blocks_of(page):
     namespace: dict[str, object] = {"__name__": "__main__"}
     for line, block in blocks:
         exec(compile("\n" * line + block, page, "exec"), namespace)  # in order, in one namespace
+
+
+def test_the_message_that_the_readme_quotes_is_the_one_that_is_raised():
+    import jax
+    from flax import nnx
+
+    layer = gcnn.nn.LiftingConv(gcnn.groups.p4(), 1, 10, 3, strides=2, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match="would not commute") as raised:
+        jax.eval_shape(layer, jax.ShapeDtypeStruct((1, 28, 28, 1), "float32"))
+    readme = (ROOT / "README.md").read_text()
+    quoted = " ".join(line[2:] for line in readme.splitlines() if line.startswith("> "))
+    parts = quoted.split(" […] ")
+    assert len(parts) == 2
+    for part in parts:
+        assert part in str(raised.value)
