@@ -15,11 +15,11 @@ train: $(VENV)/ready-to-train
 	$(BIN)/python -m experiments.train p4cnn
 
 test: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 # The library on the oldest supported versions: everything but what no user's model touches.
 test-oldest: $(VENV)-oldest/ready
-	$(VENV)-oldest/bin/python -m pytest -q -m "not newest"
+	$(VENV)-oldest/bin/python -m pytest -q -n auto --dist loadfile -m "not newest"
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..actions import Action, act_on_image, act_on_invariant, act_on_orbit, act_on_regular
+from ..actions import Action
 from ..groups import Group
+from ._batch import checked_batch, run
+from ._field import field_action
 from ._table import table
 
 
@@ -112,8 +113,8 @@ def equivariance(
       one per sample  0.0e+00
       exact: every difference is 0
     """
-    x = _checked_batch(x)
-    act_in = act_in or _field(group, x.shape, "the input", invariant=False)
+    x = checked_batch(x)
+    act_in = act_in or field_action(group, x.shape, "the input", invariant=False)
     moved = [act_in(group, g, x) for g in range(group.order)]
     for g, gx in enumerate(moved):
         if g != group.identity and np.array_equal(gx, x):
@@ -121,8 +122,8 @@ def equivariance(
                 f"The element {group.names[g]} of {group} leaves x as it is, which proves nothing "
                 f"about f. Use data without that symmetry, such as random values."
             )
-    y = _run(f, x)
-    act_out = act_out or _field(group, y.shape, "the output", invariant=True)
+    y = run(f, x)
+    act_out = act_out or field_action(group, y.shape, "the output", invariant=True)
     types = [t for t in (x.dtype, y.dtype) if jnp.issubdtype(t, jnp.floating)]
     dtype = max(types, key=lambda t: float(jnp.finfo(t).eps))
     if tolerance is None:
@@ -132,7 +133,7 @@ def equivariance(
     norm = float(np.linalg.norm(y))
     relative, largest = [], []
     for g in range(group.order):
-        error = _difference(_run(f, moved[g]), act_out(group, g, y), group.names[g])
+        error = _difference(run(f, moved[g]), act_out(group, g, y), group.names[g])
         relative.append(_ratio(np.linalg.norm(error), norm))
         largest.append(float(np.abs(error).max(initial=0)))
 
@@ -142,7 +143,7 @@ def equivariance(
         chosen = [own[i % len(own)] for i in range(len(x))]
         gx = np.stack([moved[g][i] for i, g in enumerate(chosen)])
         gy = np.concatenate([act_out(group, g, y[i : i + 1]) for i, g in enumerate(chosen)])
-        mixed = _ratio(np.linalg.norm(_difference(_run(f, gx), gy, "one per sample")), norm)
+        mixed = _ratio(np.linalg.norm(_difference(run(f, gx), gy, "one per sample")), norm)
 
     errors = relative if mixed is None else [*relative, mixed]
     verdict, reason = _judge(y, errors, tolerance, dtype)
@@ -154,52 +155,6 @@ def equivariance(
         str(group), dtype.name, tolerance, group.names, tuple(relative), tuple(largest), mixed,
         verdict, reason,
     )  # fmt: skip
-
-
-def _checked_batch(x: Any) -> np.ndarray:
-    x = np.asarray(x)
-    if x.ndim < 2 or x.shape[0] == 0:
-        raise ValueError(f"x should be a batch [b, ..., c] of one sample or more, got {x.shape}.")
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"x should be of a floating type, got {x.dtype}.")
-    if not np.isfinite(x.astype(np.float64)).all():
-        raise ValueError("x holds NaN or infinity: the error of f would be NaN whatever f is.")
-    return x
-
-
-def _run(f: Callable[[Any], Any], x: np.ndarray) -> np.ndarray:
-    """f(x) on the host."""
-    y = np.asarray(jax.device_get(f(jnp.asarray(x))))
-    if y.ndim < 2 or y.shape[0] != x.shape[0]:
-        raise ValueError(
-            f"f maps a batch of shape {x.shape} to shape {y.shape}: it should keep the batch size "
-            f"{x.shape[0]} and return [b, ..., c]."
-        )
-    return y
-
-
-def _field(group: Group, shape: tuple[int, ...], which: str, *, invariant: bool) -> Action:
-    """The action that the rank of an array tells."""
-    d, rank = group.dim, len(shape)
-    orbit = invariant and rank == 3 and shape[1] == group.order
-    if orbit and d == 1:
-        raise ValueError(
-            f"Of shape {shape}, {which} is a function on the line [b, x, c] or on the point group "
-            f"[b, h, c]: say which with act_out=actions.act_on_image or actions.act_on_orbit."
-        )
-    if rank == d + 2:
-        return act_on_image
-    if rank == d + 3 and shape[-2] == group.order:
-        return act_on_regular
-    if orbit:
-        return act_on_orbit
-    if invariant and rank == 2:
-        return act_on_invariant
-    raise ValueError(
-        f"Of shape {shape}, {which} is no field of {group}: an image is [b, *space, c] and a "
-        f"regular field [b, *space, {group.order}, c], with {d} space axes. Name the action with "
-        f"act_in or act_out."
-    )
 
 
 def _difference(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:

@@ -1,23 +1,13 @@
-"""How a group element moves pixels, fields and filters: (g·f)(x) = f(g⁻¹x).
-
-The exact actions only permute array entries. They take NumPy and JAX arrays of any type, return
-the same, and round nothing. Elements are given by their index in `group.elements`, and positions
-are counted from the centre of the array, so that even and odd sizes are alike.
-`rotate_interpolated`, at the end, is the one action here that is not exact.
-"""
+"""The exact actions: they permute array entries, and round nothing."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.scipy.ndimage import map_coordinates
-from jaxtyping import Array, Float
 
-from .groups import Group
+from ..groups import Group
 
 AnyArray = TypeVar("AnyArray", bound=Any)  # numpy.ndarray or jax.Array
 Action = Callable[[Group, int, AnyArray], AnyArray]
@@ -175,28 +165,3 @@ def swapped_axes(group: Group) -> Mapping[tuple[int, int], int]:
 def _check_rank(group: Group, x: Any, rank: int, what: str) -> None:
     if x.ndim != rank:
         raise ValueError(f"Under {group}, {what}, of rank {rank}; got shape {x.shape}.")
-
-
-def rotate_interpolated(
-    x: Float[Array, "b y x c"], angle: Float[Array, ""] | float
-) -> Float[Array, "b y x c"]:
-    """Rotate images by any angle, counter-clockwise about the centre: not exact.
-
-    Bilinear interpolation, zero outside. At multiples of 90° it agrees with
-    `act_on_image(groups.p4(), …)` to rounding; in between it blurs, and an error measured
-    through it contains the interpolation's own.
-
-    Args:
-      x: images `[b, y, x, c]`.
-      angle: in radians.
-    """
-    ny, nx = x.shape[1:3]
-    y0, x0 = (ny - 1) / 2, (nx - 1) / 2
-    v, u = jnp.meshgrid(jnp.arange(ny) - y0, jnp.arange(nx) - x0, indexing="ij")
-    c, s = jnp.cos(angle), jnp.sin(angle)
-    source = [c * v + s * u + y0, -s * v + c * u + x0]  # g⁻¹p, since rows count downwards
-
-    def one(image):  # [y, x]
-        return map_coordinates(image, source, order=1, mode="constant")
-
-    return jax.vmap(jax.vmap(one, in_axes=-1, out_axes=-1))(x).astype(x.dtype)

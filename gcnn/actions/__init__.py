@@ -1,0 +1,20 @@
+"""How a group element moves pixels, fields and filters: (g·f)(x) = f(g⁻¹x).
+
+The exact actions only permute array entries. They take NumPy and JAX arrays of any type, return
+the same, and round nothing. Elements are given by their index in `group.elements`, and positions
+are counted from the centre of the array, so that even and odd sizes are alike. What interpolates
+is not exact, and has `interpolated` in its name.
+"""
+
+from ._exact import Action as Action
+from ._exact import AnyArray as AnyArray
+from ._exact import act_on_group_axis as act_on_group_axis
+from ._exact import act_on_image as act_on_image
+from ._exact import act_on_invariant as act_on_invariant
+from ._exact import act_on_orbit as act_on_orbit
+from ._exact import act_on_regular as act_on_regular
+from ._exact import act_on_space as act_on_space
+from ._exact import mirrored_axes as mirrored_axes
+from ._exact import signed_permutation as signed_permutation
+from ._exact import swapped_axes as swapped_axes
+from ._interpolated import rotate_interpolated as rotate_interpolated
