@@ -45,7 +45,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|flax|jax|jaxlib|nnx|numpy|optax|pathlib|typing)\..*"),
     ("py:.*", r"(jaxtyping\.)?(Array|Float|Num)(\[.*)?"),  # shapes, "Float[Array, 'b y x c']"
     ("py:class", r"Dtype|Initializer|Padding|PrecisionLike"),  # explained where they are arguments
-    ("py:class", r"gcnn\.actions\.AnyArray"),  # documented as data, sought as a class
+    ("py:class", r"gcnn\.actions\._exact\.AnyArray"),  # documented as data, sought as a class
     # tyro's mark for what the command line does not change, as Sphinx 9 and as Sphinx 8 spell it
     ("py:class", r"(tyro\.conf\.)?Suppress|gcnn\.groups\.Annotated"),
 ]
