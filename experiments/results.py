@@ -1,10 +1,12 @@
 """Record finished runs under results/, and write the table of all recorded ones into README.md.
 
 python -m experiments.results runs/p4cnn/summary.json ...
+python -m experiments.results runs/shift                    # a study: its page and its figures
 python -m experiments.results                               # only the table
 """
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,34 @@ def record(path: Path, results: Path = RESULTS) -> None:
       ValueError: the run did not come to its end, or its code was not committed, so that nobody
         could make the result again.
     """
+    summary = _reproducible(path)
+    write_json(results / f"{summary['name']}.json", summary)
+
+
+def record_study(folder: Path, results: Path = RESULTS) -> None:
+    """Copy the page of a study, its summary and its figures to results/NAME/.
+
+    Raises:
+      ValueError: as for `record`.
+    """
+    summary = _reproducible(folder / "summary.json")
+    target = results / summary["name"]
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for path in [folder / "page.md", folder / "summary.json", *sorted(folder.glob("*.png"))]:
+        shutil.copy(path, partial)
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def _reproducible(path: Path) -> dict[str, Any]:
     summary = json.loads(path.read_text())
     if summary["status"] != "finished":
         raise ValueError(f"{path} is of a run that was {summary['status']}; bring it to its end.")
     if summary["uncommitted_changes"] or not summary["commit"]:
         raise ValueError(f"{path} was made by code that is not committed: commit, and run again.")
-    write_json(results / f"{summary['name']}.json", summary)
+    return summary
 
 
 def table(summaries: list[dict[str, Any]]) -> str:
@@ -63,7 +87,7 @@ def recorded(results: Path = RESULTS) -> list[dict[str, Any]]:
 def main(arguments: list[str]) -> None:
     """The command line."""
     for path in map(Path, arguments):
-        record(path)
+        (record_study if path.is_dir() else record)(path)
     text = render(README.read_text(), recorded())
     replace_file(README, lambda partial: partial.write_text(text))
 

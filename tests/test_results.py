@@ -6,7 +6,7 @@ import pytest
 
 from experiments import results
 from experiments.records import write_json
-from experiments.results import README, record, recorded, render, table
+from experiments.results import README, record, record_study, recorded, render, table
 
 SUMMARY = {
     "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
@@ -57,6 +57,21 @@ def test_what_nobody_could_make_again_is_not_recorded(tmp_path, change, message)
     with pytest.raises(ValueError, match=message):
         record(tmp_path / "summary.json", tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_a_study_is_recorded_with_its_page_and_figures(tmp_path):
+    folder = tmp_path / "runs" / "made"
+    write_json(folder / "summary.json", SUMMARY)
+    for name in ("page.md", "curve.png", "metrics.jsonl"):
+        (folder / name).write_text(name)
+    (tmp_path / "results" / "made").mkdir(parents=True)
+    (tmp_path / "results" / "made" / "old.png").touch()
+    record_study(folder, tmp_path / "results")
+    found = {path.name for path in (tmp_path / "results" / "made").iterdir()}
+    assert found == {"page.md", "curve.png", "summary.json"}
+    write_json(folder / "summary.json", {**SUMMARY, "uncommitted_changes": True})
+    with pytest.raises(ValueError, match="not committed"):
+        record_study(folder, tmp_path / "results")
 
 
 def test_the_command_records_and_renders(tmp_path, monkeypatch):
