@@ -5,10 +5,23 @@ Everything that acts on the last axis (`nnx.BatchNorm`, `nnx.LayerNorm`, `nnx.Li
 from Flax.
 """
 
+from ._blur import BlurPool as BlurPool
+from ._blur import MaxBlurPool as MaxBlurPool
 from ._conv import GroupConv as GroupConv
 from ._conv import LiftingConv as LiftingConv
+from ._conv_transpose import GroupConvTranspose as GroupConvTranspose
+from ._conv_transpose import LiftingConvTranspose as LiftingConvTranspose
+from ._cosets import CosetPool as CosetPool
+from ._cosets import CosetUnpool as CosetUnpool
+from ._cosets import Restrict as Restrict
 from ._group_pool import GroupPool as GroupPool
+from ._learned_polyphase import LearnedPolyphase as LearnedPolyphase
+from ._polyphase import PolyphasePool as PolyphasePool
+from ._polyphase import polyphase_phase as polyphase_phase
+from ._polyphase import polyphase_sample as polyphase_sample
+from ._polyphase import polyphase_unsample as polyphase_unsample
 from ._pool import avg_pool as avg_pool
 from ._pool import global_avg_pool as global_avg_pool
 from ._pool import global_max_pool as global_max_pool
 from ._pool import max_pool as max_pool
+from ._upsample import upsample as upsample

@@ -13,11 +13,11 @@ from jaxtyping import Array, Num
 
 from ..groups import Group
 from ..kernels import check_kernel_size, group_bank, lifting_bank
-from ._window import Padding, check_swaps, make_window, resolve_pads
+from ._window import Padding, Window, check_swaps, make_window, resolve_pads
 
 
-class _Conv(nnx.Module):
-    """What both convolutions share; `LiftingConv` and `GroupConv` are final."""
+class AbstractConv(nnx.Module):
+    """What all convolutions share; `LiftingConv`, `GroupConv` and the transposed ones are final."""
 
     _hint: ClassVar[str]  # what to do about an input of another shape
 
@@ -40,7 +40,7 @@ class _Conv(nnx.Module):
         allow_inexact: bool = False,
         rngs: nnx.Rngs,
     ):
-        """Create the layer; arguments are those of `nnx.Conv`, after the group.
+        """Create the layer; arguments are those of the Flax layer, after the group.
 
         Args:
           group: the group.
@@ -50,11 +50,11 @@ class _Conv(nnx.Module):
             swaps, even sizes included.
           strides: likewise.
           padding: "SAME", "VALID", "CIRCULAR", or explicit: an integer, or an integer or a pair
-            (lo, hi) for each space axis.
+            (lo, hi) for each space axis. All as in Flax, of `nnx.ConvTranspose` if transposed.
           kernel_dilation: likewise.
           use_bias: add one bias per output channel, shared by the group axis.
           dtype: the type to compute in and to return. The default is the input's own (where
-            `nnx.Conv` promotes it with the parameters').
+            Flax promotes it with the parameters').
           param_dtype: the type of the parameters.
           precision: as in `jax.lax.conv_general_dilated`.
           kernel_init: initialiser of the kernel. Fan-in is the kernel's size but the last axis,
@@ -71,7 +71,7 @@ class _Conv(nnx.Module):
         window = make_window(name, group, kernel_size, strides, kernel_dilation, padding)
         check_kernel_size(group, window.size)
         if not allow_inexact:
-            check_swaps(name, group, window)
+            self._check_window(group, window)
         for what, n in (("in_features", in_features), ("out_features", out_features)):
             if n < 1:
                 raise ValueError(f"{name}: {what} must be at least 1, got {n}.")
@@ -93,6 +93,11 @@ class _Conv(nnx.Module):
     def _slots(group: Group) -> tuple[int, ...]:
         """The group axis of the input, () if it has none."""
 
+    @classmethod
+    def _check_window(cls, group: Group, window: Window) -> None:
+        """Raise a ValueError if the window breaks the law on images of every size."""
+        check_swaps(cls.__name__, group, window)
+
     @abc.abstractmethod
     def bank(self) -> Array:
         """The expanded filters, `[*kernel_size, (k,) i, h, o]`."""
@@ -108,35 +113,41 @@ class _Conv(nnx.Module):
             )
         own = x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else self.kernel.dtype
         dtype = own if self.dtype is None else self.dtype
-        space = x.shape[1 : 1 + d]
-        pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
         x = x.astype(dtype).reshape(*x.shape[: 1 + d], math.prod(expected))
-        if self.window.padding == "CIRCULAR":
-            x = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap")
-            pads = ((0, 0),) * d
         bank = self.bank().astype(dtype)
-        y = jax.lax.conv_general_dilated(
-            x,
-            bank.reshape(*self.window.size, x.shape[-1], self.group.order * self.out_features),
-            self.window.strides,
-            pads,
-            rhs_dilation=self.window.dilation,
-            dimension_numbers=_channels_last(d),
-            precision=self.precision,
-        )
+        filters = (*self.window.size, x.shape[-1], self.group.order * self.out_features)
+        y = self._correlate(x, bank.reshape(filters))
         y = y.reshape(*y.shape[:-1], self.group.order, self.out_features)
         if self.bias is None:
             return y
         return y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
+    def _correlate(self, x: Array, filters: Array) -> Array:
+        """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]`, by the stride."""
+        d = self.group.dim
+        space = x.shape[1 : 1 + d]
+        pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
+        if self.window.padding == "CIRCULAR":
+            x = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap")
+            pads = ((0, 0),) * d
+        return jax.lax.conv_general_dilated(
+            x,
+            filters,
+            self.window.strides,
+            pads,
+            rhs_dilation=self.window.dilation,
+            dimension_numbers=channels_last(d),
+            precision=self.precision,
+        )
 
-def _channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
+
+def channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
     """Images `[b, *space, i]` and filters `[*space, i, o]`, for d space axes."""
     image = (0, d + 1, *range(1, d + 1))
     return jax.lax.ConvDimensionNumbers(image, (d + 1, d, *range(d)), image)
 
 
-class LiftingConv(_Conv):
+class LiftingConv(AbstractConv):
     """Convolution that lifts an image to the group (Cohen & Welling 2016, eq. 10).
 
     y(p, h, o) = Σ_u Σ_i x(p + u, i) W(h⁻¹u, i, o) + b(o)
@@ -184,7 +195,7 @@ class LiftingConv(_Conv):
         return self._convolve(x)
 
 
-class GroupConv(_Conv):
+class GroupConv(AbstractConv):
     """Convolution of regular fields over the group (Cohen & Welling 2016, eq. 11).
 
     y(p, h, o) = Σ_u Σ_k Σ_i x(p + u, k, i) W(h⁻¹u, h⁻¹k, i, o) + b(o)

@@ -19,7 +19,7 @@ from ..groups import Group
 
 Padding = str | int | Sequence[int | tuple[int, int]]
 Pads = tuple[tuple[int, int], ...]  # (lo, hi) of every space axis
-_MODES = ("SAME", "VALID", "CIRCULAR")
+MODES = ("SAME", "VALID", "CIRCULAR")
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,35 @@ class Window:
       strides: strides s.
       dilation: dilations d.
       padding: "SAME" (⌈N/s⌉ outputs, zeros, symmetric), "VALID" (none), "CIRCULAR" (periodic),
-        or explicit (lo, hi).
+        "REFLECT" (as "SAME", but mirrored in the pixels at the edge), or explicit (lo, hi).
+      window_shape: sizes m of a dense window that goes before, with stride 1, or None. Together
+        the two are one window.
     """
 
     size: tuple[int, ...]
     strides: tuple[int, ...]
     dilation: tuple[int, ...]
     padding: str | Pads
+    window_shape: tuple[int, ...] | None = None
 
     def extent(self, axis: int) -> int:
-        """d(k - 1) + 1: the pixels that one window spans."""
-        return self.dilation[axis] * (self.size[axis] - 1) + 1
+        """d(k - 1) + 1, or d(k - 1) + m: the pixels that one window spans."""
+        first = 1 if self.window_shape is None else self.window_shape[axis]
+        return self.dilation[axis] * (self.size[axis] - 1) + first
 
     def pads(self, axis: int, n: int) -> tuple[int, int]:
         """(lo, hi) for n pixels; for "SAME" and "CIRCULAR" the lengths are those of `nnx.Conv`."""
         k, s = self.extent(axis), self.strides[axis]
         if self.padding == "VALID":
             return 0, 0
-        if self.padding == "SAME":
+        if self.padding in ("SAME", "REFLECT"):
             total = max((-(-n // s) - 1) * s + k - n, 0)
             return total // 2, total - total // 2
         if self.padding == "CIRCULAR":
             lo = (k - 1) // 2
             last = (n - 1) // s * s - lo  # where the last window starts
             return lo, max(last + k - n, 0)
-        return cast(Pads, self.padding)[axis]  # a str was one of the three
+        return cast(Pads, self.padding)[axis]  # a str was one of the four
 
     def is_centred(self, axis: int, n: int) -> bool:
         """The law, for an axis of n pixels that some element reverses."""
@@ -70,18 +74,33 @@ def make_window(
     strides: int | Sequence[int] | None,
     dilation: int | Sequence[int] | None,
     padding: Padding,
+    window_shape: int | Sequence[int] | None = None,
+    modes: tuple[str, ...] = MODES,
 ) -> Window:
-    """Bring the arguments of a layer to one form.
+    """Bring the arguments of a layer, which knows these modes of padding, to one form.
 
     Raises:
       ValueError: a wrong number of axes, a size below one, or an unknown padding.
     """
+    before = None
+    if window_shape is not None:
+        before = per_axis(layer, group, "window_shape", window_shape)
     return Window(
-        _per_axis(layer, group, "size", size),
-        _per_axis(layer, group, "strides", 1 if strides is None else strides),
-        _per_axis(layer, group, "dilation", 1 if dilation is None else dilation),
-        _padding(layer, group, padding),
+        per_axis(layer, group, "size", size),
+        per_axis(layer, group, "strides", 1 if strides is None else strides),
+        per_axis(layer, group, "dilation", 1 if dilation is None else dilation),
+        _padding(layer, group, padding, modes),
+        before,
     )
+
+
+def check_field(layer: str, group: Group, shape: Sequence[int]) -> None:
+    """Raise a ValueError if this is the shape neither of an image nor of a regular field."""
+    if len(shape) not in (group.dim + 2, group.dim + 3):
+        raise ValueError(
+            f"{layer} under {group} takes an image [b, *space, c] or a regular field "
+            f"[b, *space, h, c] with {group.dim} space axes, got shape {tuple(shape)}."
+        )
 
 
 def check_swaps(layer: str, group: Group, window: Window) -> None:
@@ -91,9 +110,9 @@ def check_swaps(layer: str, group: Group, window: Window) -> None:
       ValueError: the window differs along axes that the group swaps.
     """
     for (a, b), g in swapped_axes(group).items():
-        for what in ("size", "strides", "dilation", "padding"):
+        for what in ("size", "window_shape", "strides", "dilation", "padding"):
             values = getattr(window, what)
-            if not isinstance(values, str) and values[a] != values[b]:
+            if isinstance(values, tuple) and values[a] != values[b]:
                 raise ValueError(
                     f"{layer}: {what} {values} differs along axes {a} and {b}, which the element "
                     f"{group.names[g]} of {group} swaps. Use equal values along both, a group "
@@ -124,9 +143,11 @@ def resolve_pads(
                 f"{layer}: {n} pixels along axis {axis}, padded by {(lo, hi)}, are fewer than the "
                 f"{window.extent(axis)} that a window spans. Pad more, or use a smaller window."
             )
-        if window.padding == "CIRCULAR" and max(lo, hi) > n:
+        reflects = window.padding == "REFLECT"
+        if (reflects or window.padding == "CIRCULAR") and max(lo, hi) > n - reflects:
             raise ValueError(
-                f"{layer}: CIRCULAR padding of {(lo, hi)} is longer than the {n} pixels of axis "
+                f"{layer}: {window.padding} padding of {(lo, hi)} is longer than the "
+                f"{f'{n - 1} pixels beside the edge' if reflects else f'{n} pixels'} of axis "
                 f"{axis}. Use a smaller window or a larger image."
             )
     if allow_inexact:
@@ -141,11 +162,14 @@ def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int)
     k, d, s = window.size[axis], window.dilation[axis], window.strides[axis]
     lo, hi = window.pads(axis, n)
     padding = window.padding if isinstance(window.padding, str) else "explicit"
+    before, first = "", "1"
+    if window.window_shape is not None:
+        before, first = f"window_shape m = {window.window_shape[axis]}, ", "m"
     return (
-        f"{layer} would not commute with the element {group.names[g]} of {group}: size {k}, "
-        f"stride {s}, dilation {d}, padding {padding} = {(lo, hi)} on {n} pixels (axis {axis}) "
-        f"is not centred. It needs hi - lo = (N + lo + hi - d(k-1) - 1) mod s, and these are "
-        f"{hi - lo} and {(n + lo + hi - window.extent(axis)) % s}. Use "
+        f"{layer} would not commute with the element {group.names[g]} of {group}: "
+        f"{before}size {k}, stride {s}, dilation {d}, padding {padding} = {(lo, hi)} on {n} pixels "
+        f"(axis {axis}) is not centred. It needs hi - lo = (N + lo + hi - d(k-1) - {first}) mod s, "
+        f"and these are {hi - lo} and {(n + lo + hi - window.extent(axis)) % s}. Use "
         f"{' or '.join(_remedies(window, axis, n))}; allow_inexact=True accepts an inexact layer."
     )
 
@@ -153,9 +177,11 @@ def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int)
 def _remedies(window: Window, axis: int, n: int) -> list[str]:
     """The nearest settings that obey the law, each changing one thing."""
     k, d, s = window.size[axis], window.dilation[axis], window.strides[axis]
+    before = None if window.window_shape is None else (window.window_shape[axis],)
 
     def obeys(n: int = n, k: int = k, padding: str | Pads = window.padding) -> bool:
-        one = Window((k,), (s,), (d,), padding if isinstance(padding, str) else (padding[-1],))
+        pads = padding if isinstance(padding, str) else (padding[-1],)
+        one = Window((k,), (s,), (d,), pads, before)
         return n + sum(one.pads(0, n)) >= one.extent(0) and one.is_centred(0, n)
 
     own = window.padding if isinstance(window.padding, str) else (window.padding[axis],)
@@ -175,7 +201,12 @@ def _remedies(window: Window, axis: int, n: int) -> list[str]:
     return remedies
 
 
-def _per_axis(layer: str, group: Group, what: str, value: int | Sequence[int]) -> tuple[int, ...]:
+def per_axis(layer: str, group: Group, what: str, value: int | Sequence[int]) -> tuple[int, ...]:
+    """One positive integer for each space axis.
+
+    Raises:
+      ValueError: a wrong number of axes, or a number below one.
+    """
     values = (value,) * group.dim if isinstance(value, int) else tuple(value)
     if len(values) != group.dim or any(v < 1 for v in values):
         raise ValueError(
@@ -185,11 +216,11 @@ def _per_axis(layer: str, group: Group, what: str, value: int | Sequence[int]) -
     return values
 
 
-def _padding(layer: str, group: Group, padding: Padding) -> str | Pads:
+def _padding(layer: str, group: Group, padding: Padding, modes: tuple[str, ...]) -> str | Pads:
     if isinstance(padding, str):
-        if padding not in _MODES:
+        if padding not in modes:
             raise ValueError(
-                f"{layer}: padding {padding!r} is none of {', '.join(_MODES)}; explicit padding is "
+                f"{layer}: padding {padding!r} is none of {', '.join(modes)}; explicit padding is "
                 f"an integer, or an integer or a pair (lo, hi) for each space axis."
             )
         return padding
