@@ -13,9 +13,21 @@ from flax import nnx
 from jaxtyping import Array
 
 from . import groups, verify
-from .actions import mirrored_axes
+from .actions import Action, act_on_quotient, mirrored_axes
 from .groups import Group
-from .nn import GroupConv, GroupPool, LiftingConv, avg_pool, max_pool
+from .nn import (
+    BlurPool,
+    CosetPool,
+    GroupConv,
+    GroupConvTranspose,
+    GroupPool,
+    LiftingConv,
+    MaxBlurPool,
+    PolyphasePool,
+    avg_pool,
+    max_pool,
+    upsample,
+)
 from .verify import EquivarianceReport
 
 GROUPS: tuple[Callable[[], Group], ...] = (
@@ -36,6 +48,7 @@ class Case:
       on_group: whether the input is a regular field, rather than an image.
       integer: whether the layer maps integers to integers, so that the certificate applies.
       control: whether the layer breaks the symmetry, and must be rejected.
+      act_out: how the group acts on the output, where its shape does not tell.
     """
 
     name: str
@@ -44,6 +57,7 @@ class Case:
     on_group: bool
     integer: bool = True
     control: bool = False
+    act_out: Action | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +111,18 @@ def cases(group: Group) -> Iterator[Case]:
     yield Case("max_pool 2, stride 2", lambda x: max_pool(group, x, 2, 2), 8, True)
     yield Case("max_pool 3, stride 2", lambda x: max_pool(group, x, 3, 2), 9, True)
     yield Case("avg_pool 2, stride 2", lambda x: avg_pool(group, x, 2, 2), 8, True)
+    yield Case("BlurPool 4, stride 2", BlurPool(group, 4, 2), 8, True)
+    yield Case("MaxBlurPool 2 and 3, stride 2", MaxBlurPool(group, 3, 2, 2), 8, True)
+    yield Case("PolyphasePool, stride 2", PolyphasePool(group), 8, True)
+    transposed = GroupConvTranspose(group, c, c, 4, 2, rngs=rngs)
+    yield Case("GroupConvTranspose 4, stride 2", transposed, 4, True)
+    yield Case("upsample 2, linear", lambda x: upsample(group, x, 2, "linear"), 4, True)
     yield Case("GroupPool", GroupPool(group), 9, True)
+    if len(group.subgroups) > 2:
+        part = group.subgroups[1]
+        pool, act_out = CosetPool(group, part), act_on_quotient(group, part)
+        name = f"CosetPool over {{{', '.join(group.names[k] for k in part)}}}"
+        yield Case(name, pool, 9, True, act_out=act_out)
     yield Case("nnx.BatchNorm, training", nnx.BatchNorm(c, rngs=rngs), 8, True, integer=False)
     yield Case("nnx.LayerNorm", nnx.LayerNorm(c, rngs=rngs), 8, True, integer=False)
     network = nnx.Sequential(
@@ -138,9 +163,12 @@ def check(group: Group, case: Case) -> Outcome:
     if case.integer:
         for kind in KINDS[:2]:
             dtype = kind.split()[1]
-            reports[kind] = verify.integer_certificate(case.layer, group, shape, dtype=dtype)
+            reports[kind] = verify.integer_certificate(
+                case.layer, group, shape, dtype=dtype, act_out=case.act_out
+            )
     for kind in KINDS[2:]:
         with jax.enable_x64(kind == "float64"):
             x = jax.random.normal(jax.random.key(1), shape, kind)
-            reports[kind] = verify.equivariance(_cast(case.layer, kind), group, x)
+            layer = _cast(case.layer, kind)
+            reports[kind] = verify.equivariance(layer, group, x, act_out=case.act_out)
     return Outcome(group.name, case.name, case.control, reports)

@@ -1,17 +1,17 @@
-"""Published architectures, as functions of a group: with p1 each is the plain CNN.
+"""The networks for rotated MNIST of Cohen & Welling 2016.
 
-The networks for rotated MNIST of Cohen & Welling 2016, "Group equivariant convolutional
-networks", section 8.1, in the version of their published code: seven valid convolutions, sizes
-28 → 26 → 24 → (max-pool) 12 → 10 → 8 → 6 → 4 → 1, each but the last with bias, BatchNorm
-(epsilon 2e-5) and ReLU.
+"Group equivariant convolutional networks", section 8.1, in the version of their published code:
+seven valid convolutions, sizes 28 → 26 → 24 → (max-pool) 12 → 10 → 8 → 6 → 4 → 1, each but the
+last with bias, BatchNorm (epsilon 2e-5) and ReLU.
 """
 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from . import groups
-from .groups import Group
-from .nn import GroupConv, GroupPool, LiftingConv, global_max_pool, max_pool
+from .. import groups
+from ..groups import Group
+from ..nn import GroupConv, GroupPool, LiftingConv, global_max_pool, max_pool
+from ._block import Block
 
 
 class P4CNN(nnx.Module):
@@ -52,9 +52,9 @@ class P4CNN(nnx.Module):
           rngs: random keys, with a stream "dropout" if there is any.
         """
         self.group = groups.p4() if group is None else group
-        self.lift = _Block(LiftingConv(self.group, 1, channels, 3, padding="VALID", rngs=rngs))
+        self.lift = Block(LiftingConv(self.group, 1, channels, 3, padding="VALID", rngs=rngs))
         self.hidden = nnx.List(
-            _Block(GroupConv(self.group, channels, channels, 3, padding="VALID", rngs=rngs))
+            Block(GroupConv(self.group, channels, channels, 3, padding="VALID", rngs=rngs))
             for _ in range(5)
         )
         self.top = GroupConv(self.group, channels, classes, 4, padding="VALID", rngs=rngs)
@@ -97,7 +97,7 @@ class P4CNNRotationPooling(nnx.Module):
         """Create the network; arguments as in `P4CNN`."""
         self.group = groups.p4() if group is None else group
         self.hidden = nnx.List(
-            _Block(LiftingConv(self.group, i, channels, 3, padding="VALID", rngs=rngs))
+            Block(LiftingConv(self.group, i, channels, 3, padding="VALID", rngs=rngs))
             for i in (1, *(channels,) * 5)
         )
         self.top = LiftingConv(self.group, channels, classes, 4, padding="VALID", rngs=rngs)
@@ -139,15 +139,3 @@ def Z2CNN(  # named as in the paper, and as the classes beside it
         dropout_rate=dropout_rate,
         rngs=rngs,
     )
-
-
-class _Block(nnx.Module):
-    """Convolution, BatchNorm over the last axis (so pooled over the orbit), ReLU."""
-
-    def __init__(self, conv: LiftingConv | GroupConv):
-        self.conv = conv
-        # momentum 0.9 is Chainer's; keys are not used, scale and bias start at 1 and 0
-        self.norm = nnx.BatchNorm(conv.out_features, momentum=0.9, epsilon=2e-5, rngs=nnx.Rngs(0))
-
-    def __call__(self, x: Array) -> Array:
-        return nnx.relu(self.norm(self.conv(x)))
