@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from ..groups import Group
-from ._window import Padding, Pads, Window, check_swaps, make_window, resolve_pads
+from ._window import Padding, Pads, Window, check_field, check_swaps, make_window, resolve_pads
 
 
 def max_pool(
@@ -104,11 +104,7 @@ def _prepare(
     padding: Padding,
     allow_inexact: bool,
 ) -> tuple[Window, Pads, Array]:
-    if x.ndim not in (group.dim + 2, group.dim + 3):
-        raise ValueError(
-            f"{layer} under {group} takes an image [b, *space, c] or a regular field "
-            f"[b, *space, h, c] with {group.dim} space axes, got shape {x.shape}."
-        )
+    check_field(layer, group, x.shape)
     window = make_window(layer, group, size, strides, 1, padding)
     if not allow_inexact:
         check_swaps(layer, group, window)

@@ -1,5 +1,6 @@
 """What every measurement begins with: a batch that can prove something, a callable to trust."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +60,7 @@ def compiled(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     A module in training mode updates a copy of its statistics, and stays as it is.
     """
-    if jax.tree_util.all_leaves([f]):
-        return jax.jit(f)
-    call = jax.jit(lambda f, x: f(x))
-    return lambda x: call(f, x)
+    return jax.jit(f) if jax.tree_util.all_leaves([f]) else functools.partial(_apply, f)
+
+
+_apply = jax.jit(lambda f, x: f(x))  # one for all measurements, which share what was compiled

@@ -12,6 +12,7 @@ from ..groups import Group
 from ._batch import checked_batch, run
 from ._field import field_action
 from ._table import table
+from ._verdict import difference, judge, ratio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +134,8 @@ def equivariance(
     norm = float(np.linalg.norm(y))
     relative, largest = [], []
     for g in range(group.order):
-        error = _difference(run(f, moved[g]), act_out(group, g, y), group.names[g])
-        relative.append(_ratio(np.linalg.norm(error), norm))
+        error = difference(run(f, moved[g]), act_out(group, g, y), group.names[g])
+        relative.append(ratio(np.linalg.norm(error), norm))
         largest.append(float(np.abs(error).max(initial=0)))
 
     own = [g for g in range(group.order) if moved[g].shape == x.shape]
@@ -143,10 +144,10 @@ def equivariance(
         chosen = [own[i % len(own)] for i in range(len(x))]
         gx = np.stack([moved[g][i] for i, g in enumerate(chosen)])
         gy = np.concatenate([act_out(group, g, y[i : i + 1]) for i, g in enumerate(chosen)])
-        mixed = _ratio(np.linalg.norm(_difference(run(f, gx), gy, "one per sample")), norm)
+        mixed = ratio(np.linalg.norm(difference(run(f, gx), gy, "one per sample")), norm)
 
     errors = relative if mixed is None else [*relative, mixed]
-    verdict, reason = _judge(y, errors, tolerance, dtype)
+    verdict, reason = judge(y, errors, tolerance, dtype)
     if verdict == "not equivariant" and np.max(relative) <= tolerance:
         reason += ". Only samples moved by different elements differ: what is shared in the batch?"
     elif verdict == "not equivariant" and np.isfinite(relative).all():
@@ -155,37 +156,3 @@ def equivariance(
         str(group), dtype.name, tolerance, group.names, tuple(relative), tuple(largest), mixed,
         verdict, reason,
     )  # fmt: skip
-
-
-def _difference(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
-    if a.shape != b.shape:
-        raise ValueError(
-            f"For {name}, f(g·x) has shape {a.shape} and g·f(x) has shape {b.shape}. Does f "
-            f"return the field that act_out takes?"
-        )
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, and judged as that
-        return a.astype(np.float64) - b
-
-
-def _ratio(error: Any, norm: float) -> float:
-    return float(error) / norm if norm > 0 else float(error)
-
-
-def _judge(
-    y: np.ndarray, errors: list[float], tolerance: float, dtype: np.dtype
-) -> tuple[str, str]:
-    if not (np.isfinite(y).all() and np.isfinite(errors).all()):
-        return "not equivariant", "f(x) or f(g·x) holds NaN or infinity"
-    if not y.any():
-        return "vacuous", "f(x) is 0, which every group leaves alone"
-    if len(y) > 1 and (y == y[:1]).all():
-        return "vacuous", "f(x) is the same for every sample: it does not depend on x"
-    worst = max(errors)
-    if worst == 0:
-        return "exact", "every difference is 0"
-    if worst <= tolerance:
-        return "to rounding", f"relative error {worst:.1e}, within {tolerance:.1e} for {dtype}"
-    why = f"relative error {worst:.1e}, above {tolerance:.1e} for {dtype}"
-    if worst < 0.01:
-        why += " (small: is the matmul precision of the device below that type?)"
-    return "not equivariant", why
