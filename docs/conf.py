@@ -1,6 +1,7 @@
 """How the documentation is built: `sphinx-build -W --keep-going -b html docs docs/_build/html`.
 
-Nothing here asks the network. The pages of `guide/` are notebooks that run at every build.
+Nothing here asks the network. The pages of `guide/` and `tutorials/` are notebooks that
+run at every build.
 """
 
 import ast
@@ -18,6 +19,9 @@ from flax import nnx
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # The pages print rounding errors: on a CPU, and so alike wherever they are built.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# The tutorials run in a scratch folder, and import the modules that lie next to them.
+beside = [str(Path(__file__).resolve().parent / "tutorials"), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, beside))
 
 project = "gcnn"
 author = "the authors of gcnn"
@@ -43,7 +47,8 @@ napoleon_use_rtype = False
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|flax|jax|jaxlib|nnx|numpy|optax|pathlib|typing)\..*"),
-    ("py:.*", r"(jaxtyping\.)?(Array|Float|Num)(\[.*)?"),  # shapes, "Float[Array, 'b y x c']"
+    # shapes, such as "Float[Array, 'b y x c']"
+    ("py:.*", r"(jaxtyping\.)?(Array|ndarray|Bool|Float(64)?|Key|Num|PRNGKeyArray|UInt32)(\[.*)?"),
     ("py:class", r"Dtype|Initializer|Padding|PrecisionLike"),  # explained where they are arguments
     ("py:class", r"gcnn\.actions\._exact\.AnyArray"),  # documented as data, sought as a class
     # tyro's mark for what the command line does not change, as Sphinx 9 and as Sphinx 8 spell it
