@@ -380,7 +380,8 @@ def test_a_warp_is_undone_but_for_the_interpolation():
 
 
 def test_rotations_are_judged_on_the_disc():
-    corner = jnp.zeros((24, 24, 1)).at[:4, :4].set(1.0)
+    corner = np.zeros((24, 24, 1), np.float32)
+    corner[:4, :4] = 1
 
     def f(x):
         return x - 0.5 + corner
@@ -388,6 +389,21 @@ def test_rotations_are_judged_on_the_disc():
     (row,) = verify.segmentation_equivariance(f, blob(), angles=[30]).rows
     assert row.iou == (1.0,)  # the corners are outside
     assert not verify.segmentation_equivariance(f, blob(), group=P2).holds
+
+
+def test_what_turns_out_of_the_image_is_not_shown():
+    corner = np.zeros((24, 24, 1), np.float32)
+    corner[:4, :4] = 1
+
+    def spread(x):  # from anywhere to everywhere
+        return x - 0.5 + jnp.max(x, axis=(1, 2), keepdims=True) - 0.98
+
+    plain, cornered = (
+        verify.segmentation_equivariance(spread, x, angles=[30, 90])
+        for x in (blob(), blob() + 9 * corner)
+    )
+    assert plain.rows == cornered.rows
+    assert min(plain.rows[0].iou) > 0.9
 
 
 # Against the truth.

@@ -47,9 +47,9 @@ def segmentation_equivariance(
     sample of the batch one of its own. Fractional shifts, rotations and warps interpolate: f(x)
     is moved first and cut at the threshold then, and beside the IoU stands its floor, between
     the mask of f(x) and that of f(x) moved there and back. What is below the floor is due to f.
-    Rotations are judged on the disc inscribed in the image; its corners leave, and zeros enter,
-    which f sees as far as its receptive field reaches. An f that finds nothing moves with
-    everything, and is called vacuous.
+    For rotations f is shown the disc inscribed in the image, with zeros around it, and is judged
+    there, but for the rim that interpolation mixes with what is outside. An f that finds nothing
+    moves with everything, and is called vacuous.
 
     Args:
       f: maps images `[b, y, x, c]` to logits `[b, y, x, k]`, or to boolean masks.
@@ -145,8 +145,12 @@ def _measured(
 ) -> MaskRow:  # fmt: skip
     """One row: f(T x) and T f(x), as masks and as numbers, for every move of a kind."""
     compared, floors, errors, truths = [], [], [], []
+    shown = disc(x.shape) if family.on_disc else np.True_
+    if family.on_disc:
+        x = x * shown
+        y = _outputs(f, x).astype(np.float64)
     for move in family.moves:
-        moved = move.there(x)
+        moved = move.there(x) * shown
         if family.exact:
             _check_that_it_moves(move, x, moved)
         got, wanted = _outputs(f, moved).astype(np.float64), move.there(y)
