@@ -1,6 +1,6 @@
 """Whether networks that are stable to small warps are the ones that classify well.
 
-    python -m experiments.deformation            # about four minutes on two cores
+    python -m experiments.deformation            # about three minutes on two cores
     python -m experiments.deformation --help     # what can be changed
 
 After L. Petrini, A. Favero, M. Geiger, M. Wyart, "Relative stability toward diffeomorphisms

@@ -1,6 +1,6 @@
 """What pooling, stride, blur and polyphase sampling do to invariance and equivariance under shifts.
 
-    python -m experiments.shift            # about three minutes on two cores
+    python -m experiments.shift            # about four minutes on two cores
     python -m experiments.shift --help     # what can be changed
 
 Trains the same small classifier (`models.ShiftCNN`) with each way to downsample, plain and under
@@ -85,7 +85,7 @@ class Config:
     """
 
     images: int = 5000
-    epochs: int = 3
+    epochs: int = 5
     batch_size: int = 64
     learning_rate: float = 1e-2
     channels: int = 6
