@@ -91,7 +91,8 @@ def curves(
       sizes: of the warps, in pixels.
     """
     fig, axes = plt.subplots(1, 3, figsize=(11, 3.5), layout="constrained")
-    for (name, f), colour in zip(findings.items(), _COLOURS):
+    widths = (3.4, 2.7, 2.0, 1.2)  # what coincides shows behind
+    for (name, f), colour, width in zip(findings.items(), _COLOURS, widths):
         shifts, _, _, rotations, warps = f["moved"]["rows"]
         at = dict(zip(shifts["names"], shifts["iou"], strict=True))
         degrees = [float(angle.removesuffix("°")) for angle in rotations["names"]]
@@ -101,7 +102,7 @@ def curves(
             (sizes, warps["iou"]),
         )
         for ax, (where, iou) in zip(axes, lines, strict=True):
-            ax.plot(where, iou, "o-", ms=3, lw=1.2, color=colour, label=name)
+            ax.plot(where, iou, "o-", ms=width + 1.5, lw=width, color=colour, label=name)
     for ax, where, row in ((axes[1], degrees, rotations), (axes[2], sizes, warps)):
         ax.plot(where, row["floor_iou"], ":", color="0.3", label="interpolation alone")
     axes[0].set(xlabel="circular shift [pixels]", ylabel="IoU with the moved mask")
