@@ -63,9 +63,9 @@ network (a shift by a multiple of it moves every mask here exactly), each with a
 and a last move that takes each image its own way. For rotations, by {angles} angles, the networks
 see the inscribed disc and are judged on it; warps are random smooth ones of {warps} pixels. Both
 interpolate: what that alone does to the masks of the last network is in the last row. The last two
-columns are the largest relative error of the logits in float64, on a part of {crop} x {crop} pixels,
-under circular shifts alone and with all of p4, and in brackets how many shifts were tried: all that
-there are, or one of each residue.
+columns are the largest relative error of the logits in float64, on {crop} x {crop} pixels of an
+image, under circular shifts alone and with all of p4, and in brackets how many shifts were tried:
+all that there are, or one of each residue.
 """
 _READING = """
 With polyphase sampling the mask moves exactly under every circular shift, and with p4 under every
