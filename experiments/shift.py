@@ -85,7 +85,7 @@ class Config:
     """
 
     images: int = 5000
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 64
     learning_rate: float = 1e-2
     channels: int = 6
