@@ -16,9 +16,17 @@ from gcnn.actions import act_on_image
 
 from . import figures
 from .config import Config
+from .cost import macs
 from .data import rotated_mnist
 from .data.rotated_mnist import Split
-from .evaluate import Classifier, error_by_angle, errors, percent, standard_error
+from .evaluate import (
+    Classifier,
+    error_by_angle,
+    errors,
+    errors_over_turns,
+    percent,
+    standard_error,
+)
 from .records import provenance, write_json
 
 _VERIFIED = 64  # test images that the verdict rests on
@@ -31,15 +39,16 @@ class Data:
 
     Attributes:
       source: the splits to train on.
-      test: the test images, always rotated.
-      turnable: test images to turn by every angle: upright, where we know which way is up.
+      test: the test images.
+      turnable: test images to turn by every angle: upright, where we know which way is up. None
+        for photographs, which have corners.
       name: which data this is.
       beside: the summaries of the runs to draw beside this one, by name.
     """
 
     source: dict[str, Split]
     test: Split
-    turnable: Split
+    turnable: Split | None
     name: str
     beside: dict[str, dict[str, Any]]
 
@@ -48,7 +57,7 @@ class Data:
         """Read or generate everything, before the first step is made.
 
         Raises:
-          ValueError: the data are corrupt.
+          ValueError: the data are corrupt, or there are none of that kind to be turned.
           FileNotFoundError: there is no archive, or no summary of a run to draw beside.
         """
         beside = {}
@@ -62,9 +71,21 @@ class Data:
             if "error_by_angle" not in summary:
                 raise ValueError(f"--beside {path}: that run did not come to its end.")
             beside[summary["name"]] = summary
+        if config.data == "cifar10":
+            if config.curve or config.turns > 1:
+                raise ValueError(
+                    "Photographs have corners, so that turning them by any angle says little: with "
+                    "cifar10 use --no-curve and --turns 1."
+                )
+            from .data import cifar10
+
+            photographs = cifar10.load(config.archive)
+            count = sum(len(photographs[name].labels) for name in ("train", "valid"))
+            name = f"CIFAR-10, {count} training images"
+            return cls(photographs, photographs["test"], None, name, beside)
         rotated, upright = rotated_mnist.load(config.archive), rotated_mnist.upright()
         return cls(
-            source=upright if config.digits == "upright" else rotated,
+            source=upright if config.data == "upright_mnist" else rotated,
             test=rotated["test"],
             turnable=upright["test"] if config.archive is None else rotated["test"],
             name="generated rotated MNIST" if config.archive is None else config.archive.name,
@@ -98,28 +119,34 @@ class Trained:
 def report(config: Config, trained: Trained, data: Data, console: Console) -> int:
     """Test, verify, draw and record; returns the exit status: 0 if the verdict is as claimed."""
     test, folder = data.test, config.folder
+    measured: dict[str, Any] = {}
     with console.status(f"testing on {len(test.labels)} images"):
         error = percent(errors(trained.classify, test.images, test.labels))
-    with console.status("turning the test images"):
-        curve = error_by_angle(
-            trained.classify, data.turnable.images[:_TURNED], data.turnable.labels[:_TURNED]
-        )
+    if config.turns > 1:
+        with console.status(f"testing on {config.turns} turns of each image"):
+            wrong = errors_over_turns(trained.classify, test.images, test.labels, config.turns)
+            measured["test_error_percent_over_turns"] = percent(wrong)
+    if config.curve and data.turnable is not None:
+        with console.status("turning the test images"):
+            measured["error_by_angle"] = error_by_angle(
+                trained.classify, data.turnable.images[:_TURNED], data.turnable.labels[:_TURNED]
+            )
     with console.status("verifying"):
         verdicts = verify_trained(config, trained, test.images[:_VERIFIED])
         holds = all(verdict.holds for verdict in verdicts.values())
     write_json(
         folder / "summary.json",
         {
-            **_summary(config, trained, "finished"),
+            **_summary(config, trained, data, "finished"),
             "data": data.name,
             "test_images": len(test.labels),
             "test_error_percent": error,
             "test_error_standard_error": standard_error(error, len(test.labels)),
             "equivariance": {name: verdict.to_dict() for name, verdict in verdicts.items()},
-            "error_by_angle": curve,
+            **measured,
         },
     )
-    draw(config, trained, data, error, curve)
+    draw(config, trained, data, error, measured.get("error_by_angle"))
 
     console.print(
         f"\n[bold]{config.name}[/]: test error {error:.2f} % on {len(test.labels)} images\n"
@@ -144,9 +171,9 @@ def report(config: Config, trained: Trained, data: Data, console: Console) -> in
     return 1 if holds else 0
 
 
-def report_interrupted(config: Config, trained: Trained, console: Console) -> None:
+def report_interrupted(config: Config, trained: Trained, data: Data, console: Console) -> None:
     """Leave a usable run: its curves so far, and a summary that says how far it came."""
-    write_json(config.folder / "summary.json", _summary(config, trained, "interrupted"))
+    write_json(config.folder / "summary.json", _summary(config, trained, data, "interrupted"))
     if trained.rows:
         figures.learning_curves(
             config.folder / "learning_curves.png", trained.rows, f"{config.name}, interrupted"
@@ -164,7 +191,8 @@ def verify_trained(
 
     float32 is what it computes in; float64 tells rounding from a small but real error.
     """
-    x = ((images - trained.mean) / trained.std)[..., None]
+    x = (images - trained.mean) / trained.std
+    x = x if x.ndim == 4 else x[..., None]
     verdicts = {}
     for dtype in ("float32", "float64"):
         with jax.enable_x64(dtype == "float64"):
@@ -181,20 +209,26 @@ def verify_trained(
 
 
 def draw(
-    config: Config, trained: Trained, data: Data, error: float, curve: dict[str, list[float]]
+    config: Config,
+    trained: Trained,
+    data: Data,
+    error: float,
+    curve: dict[str, list[float]] | None,
 ) -> None:
     """All figures of a finished run."""
     folder = config.folder
     figures.learning_curves(folder / "learning_curves.png", trained.rows, config.name, error)
-    curves = {config.name: curve}
-    curves |= {name: summary["error_by_angle"] for name, summary in data.beside.items()}
-    figures.error_by_angle(
-        folder / "error_by_angle.png",
-        curves,
-        f"Test error by angle, trained on {config.digits} digits",
-    )
+    if curve is not None:
+        curves = {config.name: curve}
+        curves |= {name: summary["error_by_angle"] for name, summary in data.beside.items()}
+        trained_on = "upright" if config.data == "upright_mnist" else "rotated"
+        figures.error_by_angle(
+            folder / "error_by_angle.png",
+            curves,
+            f"Test error by angle, trained on {trained_on} digits",
+        )
     model = trained.model
-    if isinstance(model, models.P4CNN) and model.group.order > 1:
+    if data.turnable is not None and isinstance(model, models.P4CNN) and model.group.order > 1:
         group = model.group
         digit = data.turnable.images[:1, ..., None]
         turned = np.concatenate([act_on_image(group, g, digit) for g in range(group.order)])
@@ -206,8 +240,10 @@ def draw(
         )
 
 
-def _summary(config: Config, trained: Trained, status: str) -> dict[str, Any]:
+def _summary(config: Config, trained: Trained, data: Data, status: str) -> dict[str, Any]:
     """What a finished and an interrupted run have in common."""
+    image = data.test.images.shape[1:]
+    shape = image if len(image) == 3 else (*image, 1)
     rows = trained.rows
     per_epoch: dict[int, float] = {}
     for row in rows:
@@ -219,6 +255,7 @@ def _summary(config: Config, trained: Trained, status: str) -> dict[str, Any]:
         "status": status,
         "steps": trained.steps,
         "parameters": sum(p.size for p in jax.tree.leaves(state)),
+        "macs": macs(trained.model, 1, *shape),
         "training_seconds": sum(row["seconds"] for row in rows),
         "seconds_per_epoch": statistics.median(per_epoch.values()) if per_epoch else None,
         "last": rows[-1] if rows else None,

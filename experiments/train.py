@@ -16,9 +16,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import tyro
-from flax import nnx
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,16 +25,16 @@ from .checkpoints import Checkpoints
 from .config import Config
 from .configs import pages
 from .data.rotated_mnist import Split
-from .evaluate import errors, percent
+from .evaluate import held_out
 from .records import Metrics, claim_folder, fingerprint
 from .report import Data, Trained, report, report_interrupted
+from .step import build, epoch_order
 
 _LOG_EVERY = 31  # steps between lines of metrics.jsonl: three an epoch, at batch size 128
 
 
 def train(config: Config, source: dict[str, Split], console: Console) -> Trained:
     """Train on `source` to the end of the schedule, or until Ctrl-C."""
-    # Data: uint8 on the device; batches are gathered there.
     names = config.train_on.split("+")
     images = np.concatenate([source[name].images for name in names])
     labels = np.concatenate([source[name].labels for name in names])
@@ -46,57 +44,14 @@ def train(config: Config, source: dict[str, Split], console: Console) -> Trained
     steps_per_epoch = n // batch
     total = config.epochs * steps_per_epoch
     mean, std = float(images.mean()), float(images.std())
-    data_x, data_y = jnp.asarray(images.reshape(n, -1)), jnp.asarray(labels.astype(np.int32))
-
-    def standardise(pixels):
-        return ((pixels.astype(jnp.float32) - mean) / std)[..., None]
-
-    # Model, optimiser and running sums, as pure state.
-    model = config.model(nnx.Rngs(config.seed))
-    graph, *states = nnx.split(model, nnx.Param, ...)
-    params, rest = map(nnx.as_pure, states)
-    optimizer = config.optimizer(total)
-    sums = jnp.zeros(3)  # of loss, error and steps since the last line of metrics
-    state = (params, rest, optimizer.init(params), sums)
-
-    # One step. Batches are a function of (seed, step), so that a checkpoint needs no position in
-    # the data. The loop is Python's: in a lax.scan, convolutions on a CPU take 30 times as long.
-    key = jax.random.key(config.seed)
-
-    @jax.jit
-    def order(epoch):
-        return jax.random.permutation(jax.random.fold_in(key, epoch), n)
-
-    def train_step(state, permutation, position):
-        params, rest, opt_state, sums = state
-        chosen = jax.lax.dynamic_slice(permutation, (position * batch,), (batch,))
-        x, y = standardise(data_x[chosen].reshape(batch, *images.shape[1:])), data_y[chosen]
-
-        def loss_and_rest(params):
-            model = nnx.merge(graph, params, rest)
-            logits = model(x)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
-            wrong = jnp.mean(jnp.argmax(logits, axis=-1) != y)
-            return loss, (nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))), wrong)
-
-        (loss, (rest, wrong)), grads = jax.value_and_grad(loss_and_rest, has_aux=True)(params)
-        updates, opt_state = optimizer.update(grads, opt_state, params)
-        params = optax.apply_updates(params, updates)
-        return params, rest, opt_state, sums + jnp.stack([loss, wrong, 1.0])
-
-    train_step = jax.jit(train_step, donate_argnums=0)
-
-    @jax.jit
-    def logits(state, pixels):
-        model = nnx.merge(graph, state[0], state[1])
-        model.eval()
-        return model(standardise(pixels))
+    program = build(config, total, mean, std)
+    state = program.start()
 
     # Resume, or start.
     folder = config.folder
     claim_folder(folder, {
         **config.numbers(),
-        "parameters": sum(p.size for p in jax.tree.leaves(params)),
+        "parameters": sum(p.size for p in jax.tree.leaves(state.params)),
         "data_sha256": fingerprint(images, labels),
     })  # fmt: skip
     checkpoints = Checkpoints(folder / "checkpoints")
@@ -114,30 +69,32 @@ def train(config: Config, source: dict[str, Split], console: Console) -> Trained
 
     before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
 
-    # Train.
-    permutation, clock = None, time.monotonic()
+    # Train. The data are on the device, as bytes, and batches are gathered there. The loop is
+    # Python's: in a lax.scan, convolutions on a CPU take 30 times as long.
+    pixels, classes = jnp.asarray(images), jnp.asarray(labels.astype(np.int32))
+    order, clock = None, time.monotonic()
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}")]
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         bar = progress.add_task(config.name, total=total, completed=done, now="")
         while done < total and not interrupted:
             epoch, position = divmod(done, steps_per_epoch)
-            if permutation is None or position == 0:
-                permutation = order(epoch)
-            state = train_step(state, permutation, position)
+            if order is None or position == 0:
+                order = epoch_order(config.seed, epoch, n, batch)
+            state = program.step(state, pixels, classes, order[position])
             done += 1
             epoch_ends = position + 1 == steps_per_epoch
             if done % _LOG_EVERY == 0 or epoch_ends:
-                loss, wrong, steps = np.asarray(state[3])
+                loss, wrong, steps = np.asarray(state.sums)
                 row = {"step": done, "epoch": done / steps_per_epoch,
                        "loss": float(loss / steps),
                        "train_error_percent": 100 * float(wrong / steps),
                        "seconds": time.monotonic() - clock}  # fmt: skip
                 if epoch_ends and config.train_on == "train":
                     held = source["valid"]
-                    wrong = errors(partial(logits, state), held.images, held.labels)
-                    row["valid_error_percent"] = percent(wrong)
+                    classify = partial(program.logits, state)
+                    row |= held_out(classify, held.images, held.labels)
                 metrics.append(**row)
-                state, clock = (*state[:3], jnp.zeros(3)), time.monotonic()
+                state, clock = state._replace(sums=jnp.zeros(3)), time.monotonic()
                 now = f"loss {row['loss']:.3f}  error {row['train_error_percent']:5.2f} %"
                 progress.update(bar, completed=done, now=now)
             if done % config.save_every == 0 or done == total or interrupted:
@@ -146,9 +103,15 @@ def train(config: Config, source: dict[str, Split], console: Console) -> Trained
     for signum, handler in before.items():
         signal.signal(signum, handler)
 
-    trained = nnx.merge(graph, state[0], state[1])
-    trained.eval()
-    return Trained(partial(logits, state), trained, mean, std, metrics.rows, done, done == total)
+    return Trained(
+        classify=partial(program.logits, state),
+        model=program.model(state),
+        mean=mean,
+        std=std,
+        rows=metrics.rows,
+        steps=done,
+        finished=done == total,
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
     if not trained.finished:
-        report_interrupted(config, trained, console)
+        report_interrupted(config, trained, data, console)
         return 130
     return report(config, trained, data, console)
 

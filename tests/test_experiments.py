@@ -2,32 +2,24 @@
 
 import dataclasses
 import json
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 from flax import nnx
 
 from experiments import figures, records
-from experiments.checkpoints import Checkpoints
 from experiments.config import Config
 from experiments.configs import pages
 from experiments.evaluate import error_by_angle, errors, percent, standard_error
-from experiments.records import Metrics, claim_folder, replace_file, write_json
+from experiments.records import write_json
 from experiments.report import Data
 from gcnn import groups, models
 
 from . import small_data
 
-ROOT = Path(__file__).parents[1]
 SMALL = ("--batch-size", "32", "--epochs", "6", "--save-every", "5")  # 8 steps an epoch, 48 in all
 PNG = b"\x89PNG"
 
@@ -52,18 +44,6 @@ def rows(folder: Path) -> list[dict]:
     """The metrics but for the seconds, which no two runs share."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in lines]
-
-
-def final_state(folder: Path) -> dict[str, np.ndarray]:
-    manager = ocp.CheckpointManager((folder / "checkpoints").absolute())
-    state = manager.restore(manager.latest_step(), args=ocp.args.StandardRestore())
-    manager.close()
-
-    def numbers(leaf):
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-
-    return {path: numbers(leaf) for path, leaf in state.items()}
 
 
 def test_a_run_learns_and_leaves_everything_behind(finished):
@@ -138,115 +118,6 @@ def test_validation_images_are_held_back_on_request(tmp_path):
     assert 0 <= rows(tmp_path / "p4cnn")[-1]["valid_error_percent"] <= 100
 
 
-@pytest.mark.newest
-def test_a_run_that_is_killed_ends_bit_identical(finished, tmp_path):
-    """SIGKILL at random moments, then Ctrl-C, then to the end."""
-    folder = tmp_path / "p4cnn"
-    command = [sys.executable, "-m", "tests.small_data", *arguments("p4cnn", tmp_path, "--beside")]
-    moments = random.Random(2016)
-
-    def start() -> subprocess.Popen:
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-    def start_and_send(signum: signal.Signals) -> tuple[int, str]:
-        """Start, let it write a line of metrics of its own, and send the signal soon after."""
-        path, deadline = folder / "metrics.jsonl", time.monotonic() + 120
-        opened = path.stat().st_mtime_ns if path.exists() else 0
-        process, own = start(), None
-        while own is None or len(path.read_text().splitlines()) <= own:
-            if own is None and path.exists() and path.stat().st_mtime_ns != opened:
-                own = len(path.read_text().splitlines())
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline, "no progress"
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.15))
-        process.send_signal(signum)
-        out, _ = process.communicate()
-        return process.returncode, out
-
-    for _ in range(2):
-        status, _ = start_and_send(signal.SIGKILL)
-        assert status == -signal.SIGKILL
-        assert not (folder / "summary.json").exists()
-
-    status, out = start_and_send(signal.SIGINT)
-    assert status == 130, out
-    assert summary(folder)["status"] == "interrupted"
-    assert (folder / "learning_curves.png").read_bytes().startswith(PNG)
-    step = summary(folder)["steps"]
-    assert 0 < step < 48
-
-    process = start()
-    out, _ = process.communicate()
-    assert process.returncode == 0, out
-    assert f"going on after step {step} of 48" in " ".join(out.split())
-    assert rows(folder) == rows(finished)
-    assert summary(folder)["test_error_percent"] == summary(finished)["test_error_percent"]
-    undisturbed, disturbed = final_state(finished), final_state(folder)
-    assert undisturbed.keys() == disturbed.keys()
-    for path in undisturbed:
-        np.testing.assert_array_equal(undisturbed[path], disturbed[path], err_msg=path)
-    other = tmp_path / "other"  # the control: another seed ends with other bits
-    assert small_data.run(*arguments("p4cnn", other, "--beside", "--seed", "1")) == 0
-    assert rows(other / "p4cnn") != rows(finished)
-
-
-def test_a_checkpoint_of_another_model_is_refused(tmp_path):
-    checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(3, {"w": jnp.ones((2, 3))})
-    checkpoints.close()
-    with pytest.raises(ValueError, match=r"\['w'\] has shape \(2, 3\) there and \(2, 4\) here"):
-        Checkpoints(tmp_path).restore({"w": jnp.ones((2, 4))})
-    with pytest.raises(ValueError, match=r"\['v'\] has shape None there and \(1,\) here"):
-        Checkpoints(tmp_path).restore({"w": jnp.ones((2, 3)), "v": jnp.ones(1)})
-
-
-def test_a_checkpoint_gives_back_what_was_saved(tmp_path):
-    state = ({"w": jnp.arange(3.0)}, [jnp.int32(7), jax.random.key(1)])
-    checkpoints = Checkpoints(tmp_path)
-    assert checkpoints.restore(state)[0] == 0
-    checkpoints.save(3, state)
-    checkpoints.save(3, state)  # once more is not an error
-    checkpoints.close()
-    step, found = Checkpoints(tmp_path).restore(jax.tree.map(jnp.zeros_like, state[0]) and state)
-    assert step == 3
-    assert jax.tree.structure(found) == jax.tree.structure(state)
-    np.testing.assert_array_equal(found[0]["w"], state[0]["w"])
-    assert jnp.array_equal(jax.random.key_data(found[1][1]), jax.random.key_data(state[1][1]))
-
-
-def test_a_file_is_whole_or_absent(tmp_path):
-    path = tmp_path / "a" / "value.json"
-    write_json(path, {"x": 1})
-
-    def fail(partial: Path) -> None:
-        partial.write_text("half")
-        raise OSError("no space left on device")
-
-    with pytest.raises(OSError, match="no space left"):
-        replace_file(path, fail)
-    assert json.loads(path.read_text()) == {"x": 1}
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_metrics_forget_what_lies_behind_the_checkpoint(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    metrics = Metrics(path, 0)
-    for step in (1, 2, 3):
-        metrics.append(step=step, loss=0.5)
-    with path.open("a") as file:
-        file.write('{"step": 4, "lo')  # killed while writing
-    assert [row["step"] for row in Metrics(path, 2).rows] == [1, 2]
-    assert path.read_text().splitlines() == ['{"step": 1, "loss": 0.5}', '{"step": 2, "loss": 0.5}']
-
-
-def test_a_folder_belongs_to_one_run(tmp_path):
-    claim_folder(tmp_path, {"seed": 0, "epochs": 2})
-    claim_folder(tmp_path, {"seed": 0, "epochs": 2})
-    with pytest.raises(ValueError, match=r"holds a run with epochs = 2 \(now 3\)"):
-        claim_folder(tmp_path, {"seed": 0, "epochs": 3})
-
-
 def test_errors_counts_every_image_once():
     labels = np.arange(7) % 3
     images = np.zeros((7, 2, 2), np.uint8)
@@ -313,16 +184,64 @@ def test_runs_to_draw_beside_must_be_there_and_finished(tmp_path):
         Data.load(dataclasses.replace(CONFIG, beside=(tmp_path / "begun.json",)))
 
 
+def rates(steps: int, **changes) -> list[float]:
+    """The first updates of a parameter whose gradient is always 1."""
+    config = dataclasses.replace(CONFIG, learning_rate=1.0, **changes)
+    optimizer = config.transformation(steps)
+    weight = jnp.zeros((1, 1))
+    state, updates = optimizer.init(weight), []
+    for _ in range(steps + 1):
+        update, state = optimizer.update(jnp.ones((1, 1)), state, weight)
+        updates.append(-float(update[0, 0]))
+    return updates
+
+
 def test_the_schedules():
-    cosine = dataclasses.replace(CONFIG, learning_rate=1.0).optimizer(10)
-    constant = dataclasses.replace(CONFIG, learning_rate=1.0, schedule="constant").optimizer(10)
-    for optimizer, last in ((cosine, 0.0), (constant, 1.0)):
-        state = optimizer.init(jnp.ones(()))
-        for step in range(11):
-            update, state = optimizer.update(jnp.ones(()), state)
-            if step == 0:
-                assert update == pytest.approx(-1.0, rel=1e-3)
-        assert update == pytest.approx(-last, rel=1e-3, abs=1e-6)
+    assert rates(10)[::10] == pytest.approx([1.0, 0.0], abs=1e-3)
+    assert rates(10, schedule="constant")[::10] == pytest.approx([1.0, 1.0], rel=1e-3)
+    warm = rates(10, epochs=5, warmup=1)
+    assert warm[:3] == pytest.approx([0.0, 0.5, 1.0], rel=1e-3) and warm[10] < 1e-3
+    flat = rates(10, epochs=5, warmup=1, schedule="constant")
+    assert flat == pytest.approx([0.0, 0.5] + [1.0] * 9, rel=1e-3)
+
+
+def test_sgd_gathers_momentum():
+    # with Nesterov's momentum 0.9 the first updates are 1 + 0.9 and 1 + 0.9 (1 + 0.9)
+    assert rates(10, optimizer="sgd", schedule="constant")[:2] == pytest.approx([1.9, 2.71])
+
+
+@pytest.mark.parametrize(("optimizer", "after"), [("adam", 0.9), ("sgd", 0.81)])
+def test_weights_decay_and_biases_do_not(optimizer, after):
+    config = dataclasses.replace(
+        CONFIG, optimizer=optimizer, learning_rate=1.0, weight_decay=0.1, schedule="constant"
+    )
+    params = {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+    transformation = config.transformation(10)
+    zero = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = transformation.update(zero, transformation.init(params), params)
+    moved = jax.tree.map(jnp.add, params, updates)
+    np.testing.assert_allclose(moved["kernel"], after)
+    np.testing.assert_array_equal(moved["bias"], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight_decay": -1.0}, r"weight_decay is -1.0; it must be 0 or more"),
+        ({"average": 1.0}, r"average is 1.0; it must be 0 or more, and less than 1"),
+        ({"warmup": 12.0}, r"warmup is 12.0 epochs of 12"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(CONFIG, **change)
+
+
+def test_photographs_are_not_turned(tmp_path):
+    for change in ({"turns": 2, "curve": False}, {"curve": True}):
+        config = dataclasses.replace(CONFIG, data="cifar10", **change)
+        with pytest.raises(ValueError, match="have corners"):
+            Data.load(config)
 
 
 def test_figures_of_made_data(tmp_path):

@@ -14,6 +14,6 @@ config = Config(
     name="upright_p4cnn",
     model=lambda rngs: models.P4CNN(groups.p4(), rngs=rngs),
     symmetry=groups.p4(),
-    digits="upright",
+    data="upright_mnist",
     epochs=4,
 )

@@ -14,6 +14,6 @@ config = Config(
     model=lambda rngs: models.Z2CNN(dropout_rate=0.0, rngs=rngs),
     symmetry=groups.p4(),
     claims_symmetry=False,
-    digits="upright",
+    data="upright_mnist",
     epochs=4,
 )
