@@ -7,6 +7,7 @@ architectures on problems with many factors of variation", ICML 2007.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +23,14 @@ class Split:
     """The examples of one split.
 
     Attributes:
-        images: uint8 [n, 28, 28], ink (255) on paper (0) at row y, column x of example n.
-        labels: uint8 [n], the digit 0 ... 9 of example n.
+        images: uint8 [n, y, x], ink (255) on paper (0) at row y, column x of example n; photographs
+            uint8 [n, y, x, rgb], or float32 once they are whitened.
+        labels: uint8 [n], the digit (or class) 0 ... 9 of example n.
         angles: float64 [n], the counter-clockwise angle in radians by which example n was turned,
             in [0, 2 pi); None if unknown, as in the original archive.
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[Any]
     labels: NDArray[np.uint8]
     angles: NDArray[np.float64] | None
 

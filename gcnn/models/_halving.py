@@ -11,16 +11,15 @@ from ..nn import BlurPool, GroupConv
 class HalvingConv(nnx.Module):
     """A group convolution of size 3 and stride 2, centred between the pixels of an even side.
 
-    With y of stride 1 and padding 1, and the mean over the 2 x ... x 2 pixels around the point
-    where a centred grid would sample it,
+    With y the same convolution of stride 1 and padding 1,
 
     z(p) = (1/2^d) Σ_v y(2p + v),  v ∈ {0, 1}^d
 
-    The published layer takes y(2p). On an even number of pixels its grid begins at the first one
-    and ends before the last, so that no padding makes it commute with a mirror. The mean over
-    neighbours is y interpolated at half a pixel, which is where the centred grid lies. It has the
-    parameters, the output's sides and (to the interpolation of x) the cost of the published layer:
-    convolutions commute with each other, so that x is interpolated first.
+    The published layer takes y(2p): on an even number of pixels its grid begins at the first one
+    and ends before the last, so that it commutes with no mirror, whatever the padding. The mean is
+    y half a pixel further on, interpolated, which is where a centred grid lies. Parameters, sides
+    and cost are those of the published layer: since convolutions commute, it is x that is
+    interpolated, once, and convolved with stride 2.
 
     Law: maps g·x to g·z, exactly, for every element g, on even sides.
     """
