@@ -16,7 +16,8 @@ import optax
 from flax import nnx
 from rich.console import Console
 
-from .checkpoints import Checkpoints
+from .checkpoints import Checkpoints, room
+from .identity import program_sha256
 from .records import Metrics, claim_folder, fingerprint
 
 
@@ -83,6 +84,7 @@ def fit(
     Raises:
       ValueError: another network, other data or another schedule left its state in `folder`, or
         there are fewer samples than make a batch.
+      OSError: what should be saved cannot be written.
     """
     n, batch = len(inputs), schedule.batch_size
     if batch > n:
@@ -95,11 +97,6 @@ def fit(
         optax.cosine_decay_schedule(schedule.learning_rate, schedule.epochs * steps_per_epoch)
     )
     count = sum(p.size for p in jax.tree.leaves(params))
-    claim_folder(folder, {
-        **dataclasses.asdict(schedule),
-        "parameters": count,
-        "data_sha256": fingerprint(inputs, targets),
-    })  # fmt: skip
 
     @jax.jit
     def order(epoch):
@@ -120,10 +117,17 @@ def fit(
     step = jax.jit(step, donate_argnums=0)
     state = (params, rest, optimizer.init(params), jnp.zeros(()))
     state = jax.tree.map(jnp.copy, state)  # donated, while the caller keeps the model
-    checkpoints = Checkpoints(folder / "checkpoints")
+    data = (jnp.asarray(inputs), jnp.asarray(targets))
+    identity = {
+        **dataclasses.asdict(schedule),
+        "parameters": count,
+        "data_sha256": fingerprint(inputs, targets),
+    }
+    program = program_sha256(step, state, data, np.zeros(batch, np.int32))
+    claim_folder(folder, identity, program=program, room=room(state), say=console.print)
+    checkpoints = Checkpoints(folder / "checkpoints", console.print)
     done, state = checkpoints.restore(state)
     metrics = Metrics(folder / "metrics.jsonl", done)
-    data = (jnp.asarray(inputs), jnp.asarray(targets))
     for epoch in range(done // steps_per_epoch, schedule.epochs):
         clock = time.monotonic()
         chosen = np.asarray(order(epoch))[: steps_per_epoch * batch].reshape(-1, batch)

@@ -19,6 +19,7 @@ from rich.markup import escape
 
 from gcnn import verify
 
+from .augment import Augment
 from .config import Config
 from .configs import pages
 from .ledger_figure import draw_ledger
@@ -66,6 +67,7 @@ def find_run(request: Request) -> Config:
             f"python -m experiments.train {request.page} --name {config.name} --out {config.out}."
         )
     made = json.loads(numbers.read_text())
+    made["augment"] = Augment(**made["augment"])
     fields = {field.name for field in dataclasses.fields(Config)} - {"symmetry"}
     return dataclasses.replace(config, **{k: v for k, v in made.items() if k in fields})
 

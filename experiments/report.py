@@ -1,8 +1,10 @@
 """What is said about a trained network: its test error, its verdict, its pictures, in one file."""
 
+import dataclasses
 import json
 import statistics
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +19,7 @@ from gcnn.actions import act_on_image
 from . import figures
 from .config import Config
 from .cost import macs
-from .data import rotated_mnist
+from .data import cifar10, rotated_mnist, whitening
 from .data.rotated_mnist import Split
 from .evaluate import (
     Classifier,
@@ -27,6 +29,7 @@ from .evaluate import (
     percent,
     standard_error,
 )
+from .precision import in_bfloat16
 from .records import provenance, write_json
 
 _VERIFIED = 64  # test images that the verdict rests on
@@ -77,11 +80,16 @@ class Data:
                     "Photographs have corners, so that turning them by any angle says little: with "
                     "cifar10 use --no-curve and --turns 1."
                 )
-            from .data import cifar10
-
             photographs = cifar10.load(config.archive)
-            count = sum(len(photographs[name].labels) for name in ("train", "valid"))
-            name = f"CIFAR-10, {count} training images"
+            name = cifar10.description(photographs)
+            if config.whiten:
+                names = config.train_on.split("+")
+                images = np.concatenate([photographs[split].images for split in names])
+                whitened = whitening.fit(images, config.symmetry)
+                photographs = {
+                    name: dataclasses.replace(split, images=whitened(split.images))
+                    for name, split in photographs.items()
+                }
             return cls(photographs, photographs["test"], None, name, beside)
         rotated, upright = rotated_mnist.load(config.archive), rotated_mnist.upright()
         return cls(
@@ -115,6 +123,10 @@ class Trained:
     steps: int
     finished: bool
 
+    def in_float32(self, pixels: np.ndarray) -> jax.Array:
+        """As `classify`, in float32, whatever the type that it computes in."""
+        return _logits(self.model, _standardised(self, pixels))
+
 
 def report(config: Config, trained: Trained, data: Data, console: Console) -> int:
     """Test, verify, draw and record; returns the exit status: 0 if the verdict is as claimed."""
@@ -122,9 +134,14 @@ def report(config: Config, trained: Trained, data: Data, console: Console) -> in
     measured: dict[str, Any] = {}
     with console.status(f"testing on {len(test.labels)} images"):
         error = percent(errors(trained.classify, test.images, test.labels))
+    if config.compute != "float32":
+        with console.status("testing in float32"):
+            wrong = errors(trained.in_float32, test.images, test.labels)
+            measured["test_error_percent_in_float32"] = percent(wrong)
     if config.turns > 1:
         with console.status(f"testing on {config.turns} turns of each image"):
             wrong = errors_over_turns(trained.classify, test.images, test.labels, config.turns)
+            measured["turns"] = config.turns
             measured["test_error_percent_over_turns"] = percent(wrong)
     if config.curve and data.turnable is not None:
         with console.status("turning the test images"):
@@ -187,13 +204,15 @@ def report_interrupted(config: Config, trained: Trained, data: Data, console: Co
 def verify_trained(
     config: Config, trained: Trained, images: np.ndarray
 ) -> dict[str, verify.EquivarianceReport]:
-    """The equivariance of the network on real images, in float32 and in float64.
+    """The equivariance of the network on real images, in float32, in float64 and as it computes.
 
-    float32 is what it computes in; float64 tells rounding from a small but real error.
+    float64 tells rounding from a small but real error.
     """
-    x = (images - trained.mean) / trained.std
-    x = x if x.ndim == 4 else x[..., None]
+    x = _standardised(trained, images)
     verdicts = {}
+    if config.compute == "bfloat16":
+        f = partial(_logits, in_bfloat16(trained.model))
+        verdicts["bfloat16"] = verify.equivariance(f, config.symmetry, x.astype(jnp.bfloat16))
     for dtype in ("float32", "float64"):
         with jax.enable_x64(dtype == "float64"):
             model = jax.tree.map(
@@ -202,10 +221,19 @@ def verify_trained(
                 ),
                 trained.model,
             )
-            graph, state = nnx.split(model)
-            f = jax.jit(lambda x, graph=graph, state=state: nnx.merge(graph, state)(x))
+            f = partial(_logits, model)
             verdicts[dtype] = verify.equivariance(f, config.symmetry, x.astype(dtype))
     return verdicts
+
+
+def _standardised(trained: Trained, pixels: np.ndarray) -> np.ndarray:
+    x = (pixels - trained.mean) / trained.std
+    return x if x.ndim == 4 else x[..., None]
+
+
+@nnx.jit
+def _logits(model: Any, x: Any) -> jax.Array:
+    return model(x)
 
 
 def draw(

@@ -1,21 +1,26 @@
-"""Record finished runs under results/, and write the table of all recorded ones into README.md.
+"""Record finished runs under results/, and write the tables of what is recorded where people read.
 
 python -m experiments.results runs/p4cnn/summary.json ...
-python -m experiments.results runs/shift                    # a study: its page and its figures
-python -m experiments.results                               # only the table
+python -m experiments.results runs/shift runs/table         # a study: its page and its figures
+python -m experiments.results                               # only the tables
+
+The tables stand between marks in README.md and in docs/results.md.
 """
 
 import json
 import shutil
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .page import table
 from .records import replace_file, write_json
+from .table import markdown
 
 ROOT = Path(__file__).parents[1]
-RESULTS, README = ROOT / "results", ROOT / "README.md"
-_BEGIN, _END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
+RESULTS, PAGES = ROOT / "results", (ROOT / "README.md", ROOT / "docs" / "results.md")
 
 
 def record(path: Path, results: Path = RESULTS) -> None:
@@ -37,46 +42,78 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
     """
     summary = _reproducible(folder / "summary.json")
     target = results / summary["name"]
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    beside = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
     for path in [folder / "page.md", folder / "summary.json", *sorted(folder.glob("*.png"))]:
-        shutil.copy(path, partial)
+        shutil.copy(path, beside)
     shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    beside.rename(target)
 
 
 def _reproducible(path: Path) -> dict[str, Any]:
     summary = json.loads(path.read_text())
     if summary["status"] != "finished":
         raise ValueError(f"{path} is of a run that was {summary['status']}; bring it to its end.")
-    if summary["uncommitted_changes"] or not summary["commit"]:
+    if not all(run["commit"] and not run["uncommitted_changes"] for run in _runs(summary)):
         raise ValueError(f"{path} was made by code that is not committed: commit, and run again.")
     return summary
 
 
-def table(summaries: list[dict[str, Any]]) -> str:
-    """The recorded runs as a Markdown table, the lowest error first."""
-    lines = [
-        "| run | trained on | test error | parameters | epochs | s per epoch | equivariance "
-        "error under p4, float32 / float64 | command |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def _runs(value: Any) -> Iterator[dict[str, Any]]:
+    """The summary itself, and the runs that it was made of."""
+    if isinstance(value, dict):
+        if "commit" in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _runs(inner)
+
+
+def runs_table(summaries: list[dict[str, Any]]) -> str:
+    """The recorded single runs as a Markdown table, the lowest error first."""
+    header = ["run", "trained on", "test error", "parameters", "epochs", "s per epoch",
+              "equivariance error under p4, float32 / float64", "command"]  # fmt: skip
+    lines = []
     for s in sorted(summaries, key=lambda s: s["test_error_percent"]):
         errors = " / ".join(f"{s['equivariance'][t]['error']:.1e}" for t in ("float32", "float64"))
-        lines.append(
-            f"| {s['name']} | {s['config']['digits']} | {s['test_error_percent']:.2f} ± "
-            f"{s['test_error_standard_error']:.2f} % | {s['parameters']} | {s['config']['epochs']} "
-            f"| {s['seconds_per_epoch']:.1f} | {errors} | `{s['command']}` |"
-        )
-    return "\n".join(lines) + "\n"
+        lines.append([
+            s["name"],
+            s["config"]["data"].replace("_", " "),
+            f"{s['test_error_percent']:.2f} ± {s['test_error_standard_error']:.2f} %",
+            str(s["parameters"]),
+            str(s["config"]["epochs"]),
+            f"{s['seconds_per_epoch']:.1f}",
+            errors,
+            f"`{s['command']}`",
+        ])  # fmt: skip
+    return table(header, lines)
 
 
-def render(readme: str, summaries: list[dict[str, Any]]) -> str:
-    """The README with the table of `summaries` between its two marks."""
-    before, rest = readme.split(_BEGIN)
-    _, after = rest.split(_END)
-    return f"{before}{_BEGIN}{table(summaries)}{_END}{after}"
+def render(page: str, tables: dict[str, str]) -> str:
+    """The page with each table between its marks, where it has them.
+
+    Args:
+      page: Markdown.
+      tables: by name; a table stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+    """
+    for name, text in tables.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
+        if begin in page:
+            before, rest = page.split(begin)
+            _, after = rest.split(end)
+            page = f"{before}{begin}{text}{end}{after}"
+    return page
+
+
+def tables(results: Path = RESULTS) -> dict[str, str]:
+    """All tables of what is recorded."""
+    found = {"results": runs_table(recorded(results))}
+    path = results / "table" / "summary.json"
+    if path.exists():
+        found["table"] = markdown(json.loads(path.read_text())["findings"]["rows"])
+    return found
 
 
 def recorded(results: Path = RESULTS) -> list[dict[str, Any]]:
@@ -84,12 +121,17 @@ def recorded(results: Path = RESULTS) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
 
 
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
 def main(arguments: list[str]) -> None:
     """The command line."""
     for path in map(Path, arguments):
         (record_study if path.is_dir() else record)(path)
-    text = render(README.read_text(), recorded())
-    replace_file(README, lambda partial: partial.write_text(text))
+    rendered = tables()
+    for page in PAGES:
+        replace_file(page, partial(_write, text=render(page.read_text(), rendered)))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int, Key, Num
 
 from .config import Config
+from .gradient import gradient
+from .precision import in_bfloat16
 
 
 class State(NamedTuple):
@@ -38,13 +40,18 @@ class Program(NamedTuple):
 
     Attributes:
       graph: of the model, what is not arrays.
+      key: of all that is random in a step, but for what the state has keys of its own for.
       start: makes the first state from a seed.
-      step: (state, images `[n, y, x, ...]`, labels `[n]`, chosen `[b]`) to the next state.
+      update: (key, state, images `[n, y, x, ...]`, labels `[n]`, chosen `[b]`) to the next state,
+        the batch being the chosen images; or, with None for chosen, all of them. Not compiled.
+      step: the same with the run's own key, compiled; the old state is given away.
       logits: (state, images `[b, y, x, ...]`) to `[b, classes]`, in evaluation mode.
     """
 
     graph: Any
+    key: Key[Array, "..."]
     start: Callable[[], State]
+    update: Callable[..., State]
     step: Callable[..., State]
     logits: Callable[..., Array]
 
@@ -80,18 +87,16 @@ def build(config: Config, total: int, mean: float, std: float) -> Program:
         x = pixels.astype(jnp.float32)
         return x if x.ndim == 4 else x[..., None]
 
-    def step(state: State, images: Array, labels: Array, chosen: Int[Array, " b"]) -> State:
-        x, y = prepare(jnp.take(images, chosen, axis=0)), jnp.take(labels, chosen)
+    differentiate = gradient(config, graph)
+
+    def update(
+        key: Array, state: State, images: Array, labels: Array, chosen: Int[Array, " b"] | None
+    ) -> State:
+        if chosen is not None:
+            images, labels = jnp.take(images, chosen, axis=0), jnp.take(labels, chosen)
+        x, y = prepare(images), labels
         x = (config.augment(jax.random.fold_in(key, state.step), x) - mean) / std
-
-        def loss_and_rest(params):
-            model = nnx.merge(graph, params, state.rest)
-            logits = model(x)
-            loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
-            wrong = jnp.mean(jnp.argmax(logits, axis=-1) != y)
-            return loss, (nnx.as_pure(nnx.state(model, nnx.Not(nnx.Param))), wrong)
-
-        (loss, (rest, wrong)), grads = jax.value_and_grad(loss_and_rest, has_aux=True)(state.params)
+        grads, rest, loss, wrong = differentiate(state.params, state.rest, x, y)
         updates, moments = optimizer.update(grads, state.moments, state.params)
         params = optax.apply_updates(state.params, updates)
         average = state.average and _mixed(
@@ -103,11 +108,22 @@ def build(config: Config, total: int, mean: float, std: float) -> Program:
         return State(params, rest, moments, average, state.step + 1, sums)
 
     def logits(state: State, pixels: Array) -> Array:
-        model = nnx.merge(graph, *evaluated(state))
+        model, x = nnx.merge(graph, *evaluated(state)), (prepare(pixels) - mean) / std
+        if config.compute == "bfloat16":
+            model, x = in_bfloat16(model), x.astype(jnp.bfloat16)
         model.eval()
-        return model((prepare(pixels) - mean) / std)
+        return model(x).astype(jnp.float32)
 
-    return Program(graph, start, jax.jit(step, donate_argnums=0), jax.jit(logits))
+    return Program(graph, key, start, update, compiled(update, key), jax.jit(logits))
+
+
+def compiled(update: Callable[..., State], key: Array) -> Callable[..., State]:
+    """The step that makes an update with this key."""
+
+    def step(state: State, images: Array, labels: Array, chosen: Array | None) -> State:
+        return update(key, state, images, labels, chosen)
+
+    return jax.jit(step, donate_argnums=0)
 
 
 def epoch_order(seed: int, epoch: int, n: int, batch: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments import figures, records
+from experiments import figures, records, report, train
 from experiments.config import Config
 from experiments.configs import pages
 from experiments.evaluate import error_by_angle, errors, percent, standard_error
@@ -157,7 +157,8 @@ def test_every_page_says_what_it_is():
     for name, (text, config) in pages().items():
         assert config.name == name
         assert f"python -m experiments.train {name}" in text
-        assert isinstance(config.model(nnx.Rngs(0)), nnx.Module)
+        model = nnx.eval_shape(lambda config=config: config.model(nnx.Rngs(0)))
+        assert isinstance(model, nnx.Module)
         assert json.dumps(config.numbers())
 
 
@@ -228,6 +229,7 @@ def test_weights_decay_and_biases_do_not(optimizer, after):
     ("change", "message"),
     [
         ({"weight_decay": -1.0}, r"weight_decay is -1.0; it must be 0 or more"),
+        ({"whiten": True}, r"whiten is for photographs; leave it out with rotated_mnist"),
         ({"average": 1.0}, r"average is 1.0; it must be 0 or more, and less than 1"),
         ({"warmup": 12.0}, r"warmup is 12.0 epochs of 12"),
     ],
@@ -235,6 +237,53 @@ def test_weights_decay_and_biases_do_not(optimizer, after):
 def test_settings_that_make_no_sense_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **change)
+
+
+def photographs(path: Path) -> Path:
+    """A made-up CIFAR-10 of 40 + 16 photographs: one class is red, the others are not."""
+    drawn = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 40), ("test", 16)):
+        y = np.arange(n, dtype=np.uint8) % 10
+        x = drawn.integers(0, 100, (n, 32, 32, 3), np.uint8)
+        x[y == 3, ..., 0] += 150
+        arrays |= {f"x_{split}": x, f"y_{split}": y}
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.mark.newest
+def test_photographs_are_trained_on_and_tested(tmp_path, monkeypatch):
+    def small(rngs):
+        return models.ResNet(groups.p4(), channels=(2, 2), blocks=1, rngs=rngs)
+
+    config = Config("small", small, groups.p4(), data="cifar10", curve=False, batch_size=8)
+    monkeypatch.setattr("experiments.train.pages", lambda: {"small": ("Made.", config)})
+    archive = photographs(tmp_path / "made.npz")
+    arguments = ["small", "--archive", str(archive), "--out", str(tmp_path), "--epochs", "1",
+                 "--optimizer", "sgd", "--augment.mirror", "--augment.shift", "2"]  # fmt: skip
+    assert train.main(arguments) == 0
+    s = summary(tmp_path / "small")
+    assert s["data"] == "CIFAR-10, 40 of its 50 000 training images"
+    assert s["steps"] == 5 and s["test_images"] == 16 and s["equivariance"]["float64"]["holds"]
+    assert "error_by_angle" not in s and not (tmp_path / "small" / "error_by_angle.png").exists()
+
+
+def test_whitened_photographs_are_those_of_the_whitening(tmp_path, monkeypatch):
+    asked = []
+
+    def fit(images, group):
+        asked.append((len(images), group.name))
+        return lambda images: images.astype(np.float32) / 255
+
+    monkeypatch.setattr(report.whitening, "fit", fit)
+    config = dataclasses.replace(
+        CONFIG, data="cifar10", archive=photographs(tmp_path / "made.npz"), curve=False,
+        whiten=True, train_on="train",
+    )  # fmt: skip
+    data = Data.load(config)
+    assert asked == [(32, "p4")]  # the training images alone
+    assert data.test.images.dtype == np.float32 and data.test.images.max() <= 1
 
 
 def test_photographs_are_not_turned(tmp_path):

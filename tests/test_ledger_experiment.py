@@ -68,7 +68,7 @@ def test_the_ledger_of_a_run_lies_beside_its_results(out, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("nothing",), "There is no page 'nothing'; there are p4cnn, "),
+        (("nothing",), "There is no page 'nothing'; there are "),
         (("p4cnn", "--name", "begun"), "begun holds no finished run. Train it, or bring it to its"),
         (("z2cnn",), "--name z2cnn --out"),
         (("p4cnn", "--name", "done", "--images", "0"), "images should be from 1 to 256, got 0."),

@@ -6,26 +6,28 @@ import pytest
 
 from experiments import results
 from experiments.records import write_json
-from experiments.results import README, record, record_study, recorded, render, table
+from experiments.results import PAGES, record, record_study, recorded, render, runs_table, tables
 
 SUMMARY = {
     "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
     "test_error_percent": 2.5, "test_error_standard_error": 0.07, "parameters": 7,
-    "seconds_per_epoch": 1.25, "config": {"digits": "rotated", "epochs": 3},
+    "seconds_per_epoch": 1.25, "config": {"data": "rotated_mnist", "epochs": 3},
     "command": "python -m experiments.train made",
     "equivariance": {"float32": {"error": 1e-7}, "float64": {"error": 2e-16}},
 }  # fmt: skip
 
 
-def test_the_readme_shows_what_is_recorded():
-    text = README.read_text()
-    assert render(text, recorded()) == text
-    assert render(text, [SUMMARY]) != text
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_pages_show_what_is_recorded(page):
+    text = page.read_text()
+    assert render(text, tables()) == text
+    assert "<!-- table: begin -->" in text
+    assert render(text, {"table": "other\n"}) != text
 
 
 def test_the_table_has_a_row_for_each_run_the_best_first():
     worse = {**SUMMARY, "name": "worse", "test_error_percent": 9.0}
-    rows = table([worse, SUMMARY]).splitlines()[2:]
+    rows = runs_table([worse, SUMMARY]).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| made", "| worse"]
     assert "2.50 ± 0.07 %" in rows[0] and "1.0e-07 / 2.0e-16" in rows[0]
 
@@ -74,9 +76,18 @@ def test_a_study_is_recorded_with_its_page_and_figures(tmp_path):
         record_study(folder, tmp_path / "results")
 
 
+def test_runs_behind_a_study_must_be_committed_too(tmp_path):
+    folder = tmp_path / "made"
+    run = {"commit": "abc", "uncommitted_changes": True}
+    write_json(folder / "summary.json", {**SUMMARY, "findings": {"rows": {"a": {"runs": [run]}}}})
+    with pytest.raises(ValueError, match="not committed"):
+        record_study(folder, tmp_path / "results")
+
+
 def test_the_command_records_and_renders(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "README", tmp_path / "README.md")
-    results.README.write_text("a\n<!-- results: begin -->\nold\n<!-- results: end -->\nb\n")
+    page = tmp_path / "README.md"
+    monkeypatch.setattr(results, "PAGES", (page,))
+    page.write_text("a\n<!-- results: begin -->\nold\n<!-- results: end -->\nb\n")
     results.main([])
-    text = results.README.read_text()
+    text = page.read_text()
     assert "old" not in text and text.startswith("a\n") and text.endswith("b\n")

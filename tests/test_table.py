@@ -1,0 +1,130 @@
+"""The table: what it says about runs, and that it runs what it says."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import reproduce, table_figure
+from experiments.configs import pages
+from experiments.records import write_json
+from experiments.reproduce import Reproduce
+from experiments.table import ROWS, Published, Row, gather, markdown
+
+ROW = Row("p4cnn", "p4cnn", "P4CNN", published=Published(2.28, 0.04, 5))
+
+
+def summary(seed: int, error: float, **more) -> dict:
+    return {
+        "status": "finished", "test_error_percent": error, "test_images": 50_000,
+        "macs": 11_673_760, "parameters": 24_680,
+        "config": {"seed": seed, "epochs": 3, "data": "rotated_mnist"},
+        "data": "made", "training_seconds": 100.0 + seed, "command": f"train --seed {seed}",
+        "commit": "abc", "uncommitted_changes": False, "versions": {"jax": "0"}, "device": "cpu",
+        "cores": 2, "equivariance": {"float32": {"error": 1e-7 * (1 + seed)}}, **more,
+    }  # fmt: skip
+
+
+ERRORS = (2.4, 2.5, 2.3)
+SUMMARIES = [summary(seed, error) for seed, error in enumerate(ERRORS)]
+
+
+def test_a_row_is_the_mean_and_the_deviation_of_its_seeds():
+    row = gather(ROW, SUMMARIES)
+    assert row["mean"] == pytest.approx(np.mean(ERRORS))
+    assert row["deviation"] == pytest.approx(np.std(ERRORS, ddof=1))
+    assert row["seconds"] == 100 and row["equivariance_float32"] == pytest.approx(3e-7)
+    assert [run["seed"] for run in row["runs"]] == [0, 1, 2] and "seed" not in row["config"]
+    assert json.dumps(row)
+
+
+def test_the_difference_counts_seeds_and_both_test_sets():
+    drawn = np.random.default_rng(0)
+    n, trials = 3, 40_000
+    wrong = drawn.binomial(50_000, 0.0228, (2, trials)) / 500  # both test sets, in percent
+    ours = wrong[0] + drawn.normal(0, 0.1, (n, trials)).mean(0)
+    theirs = wrong[1] + drawn.normal(0, 0.04, (5, trials)).mean(0)
+    spread = (ours - theirs).std()  # what a standard error of the difference is
+    got = gather(ROW, SUMMARIES)["standard_errors_from_published"]
+    assert got == pytest.approx((np.mean(ERRORS) - 2.28) / spread, rel=0.02)
+
+
+def test_one_seed_has_no_spread():
+    row = gather(ROW, SUMMARIES[:1])
+    assert row["deviation"] is None and "standard_errors_from_published" not in row
+
+
+def test_the_test_over_turns_is_reported_apart():
+    turned = [summary(s, 2.0, turns=4, test_error_percent_over_turns=1.0 + s) for s in (0, 1)]
+    row = gather(Row("p4cnn", "p4cnn", "P4CNN"), turned)
+    assert row["mean"] == 2.0 and row["mean_over_turns"] == 1.5 and "published" not in row
+
+
+def test_the_markdown_shows_ours_beside_what_was_published():
+    line = markdown({"p4cnn": gather(ROW, SUMMARIES)}).splitlines()[2]
+    assert line.startswith("| P4CNN | 2.40 % ± 0.10 | 3 | 2.28 ± 0.04 % | +1.1 | 24680 | 11.67 M |")
+    assert "`train --seed 0`" in line
+
+
+def test_every_row_is_a_page_that_can_be_trained():
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    for row in ROWS:
+        assert row.page in pages() and row.seeds >= 3
+        arguments = row.arguments(3, Path("out"))
+        assert arguments[arguments.index("--name") + 1] == f"{row.name}/seed3"
+        assert arguments[arguments.index("--seed") + 1] == "3"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Commands that were run: each leaves a summary, as training does."""
+    commands = []
+
+    def run(command: list[str]) -> int:
+        commands.append(command)
+        name, out, seed = (command[command.index(f"--{k}") + 1] for k in ("name", "out", "seed"))
+        write_json(Path(out) / name / "summary.json", summary(int(seed), 2.0 + int(seed)))
+        return 0
+
+    monkeypatch.setattr(reproduce, "run", run)
+    return commands
+
+
+def test_rows_are_run_seed_by_seed_and_not_twice(runs, tmp_path, capsys):
+    arguments = ["--rows", "z2cnn", "p4cnn", "--seeds", "2", "--out", str(tmp_path)]
+    assert reproduce.main(arguments) == 0
+    names = [command[command.index("--name") + 1] for command in runs]
+    assert names == ["z2cnn/seed0", "p4cnn/seed0", "z2cnn/seed1", "p4cnn/seed1"]
+    page = (tmp_path / "table" / "page.md").read_text()
+    assert "2.50 % ± 0.71 | 2 |" in page and "50000 test images" in page
+    assert (tmp_path / "table" / "table.png").read_bytes().startswith(b"\x89PNG")
+    assert reproduce.main(arguments) == 0
+    assert len(runs) == 4
+
+
+def test_the_seeds_of_a_row_can_be_run_together(monkeypatch, tmp_path):
+    commands = []
+    monkeypatch.setattr(reproduce, "run", lambda arguments: commands.append(arguments) or 0)
+    assert reproduce.main(["--rows", "p4cnn", "--together", "--out", str(tmp_path)]) == 0
+    (command,) = commands
+    assert command[-4:] == ["--name", "p4cnn", "--seeds", "5"]
+
+
+def test_a_run_that_fails_ends_the_command(monkeypatch, tmp_path):
+    monkeypatch.setattr(reproduce, "run", lambda arguments: 2)
+    assert reproduce.main(["--rows", "p4cnn", "--out", str(tmp_path)]) == 2
+    assert not (tmp_path / "table").exists()
+
+
+def test_rows_that_are_not_there_are_refused():
+    with pytest.raises(ValueError, match=r"No row p5cnn; there are z2cnn, p4cnn_rp, p4cnn"):
+        Reproduce(("p5cnn",))
+    with pytest.raises(ValueError, match="seeds must be 1 or more, got 0"):
+        Reproduce(seeds=0)
+
+
+def test_the_figure_shows_rows_without_a_published_number(tmp_path):
+    rows = {"a": gather(ROW, SUMMARIES), "b": gather(Row("b", "b", "B"), SUMMARIES)}
+    table_figure.draw(tmp_path / "table.png", rows)
+    assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
