@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from experiments.batches import Batch, Order, by_grain, on_device
-from experiments.devices import Devices
-from experiments.records import provenance, write_json
+from experiments.durable.records import provenance, write_json
+from experiments.parallel.batches import Batch, Order, by_grain, on_device
+from experiments.parallel.devices import Devices
 
 _BATCH = 128
 SHAPES = {"rotated MNIST": (12_000, 28, 28), "CIFAR-10": (50_000, 32, 32, 3)}

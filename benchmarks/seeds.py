@@ -22,9 +22,9 @@ import tyro
 from flax import nnx
 
 from experiments.config import Config
-from experiments.records import provenance, write_json
-from experiments.seeds import side_by_side
-from experiments.step import Program, build
+from experiments.durable.records import provenance, write_json
+from experiments.parallel.seeds import side_by_side
+from experiments.training.step import Program, build
 from gcnn import groups, models
 
 

@@ -22,7 +22,7 @@ import optax
 import tyro
 from flax import nnx
 
-from experiments.records import provenance, write_json
+from experiments.durable.records import provenance, write_json
 from gcnn import groups, models
 
 

@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .compare_figure import draw_comparison
+from .drawing.compare_figure import draw_comparison
+from .durable.records import replace_file
+from .durable.runs import Run, names, read_run
 from .page import figure, table
-from .records import replace_file
-from .runs import Run, names, read_run
 
 _NONE = "–"
 _Rows = list[tuple[str, list[str]]]

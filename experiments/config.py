@@ -13,8 +13,8 @@ from flax import nnx
 
 from gcnn.groups import Group
 
-from .augment import NO_CHANGE, Augment
-from .cluster import ALONE, Cluster
+from .parallel.cluster import ALONE, Cluster
+from .training.augment import NO_CHANGE, Augment
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,10 +29,10 @@ from rich.markup import escape
 
 from gcnn import actions, groups, models, verify
 
-from . import deformation_figures as pictures
 from .data import rotated_mnist
 from .data.rotated_mnist import Split
 from .deformation_findings import MEASURES, at, augmentation, relation, rows
+from .drawing import deformation_figures as pictures
 from .evaluate import errors, percent
 from .fit import Fitted, Schedule, fit
 from .page import figure, table, write_page

@@ -16,9 +16,9 @@ import optax
 from flax import nnx
 from rich.console import Console
 
-from .checkpoints import Checkpoints, room
-from .identity import program_sha256
-from .records import Metrics, claim_folder, fingerprint
+from .durable.checkpoints import Checkpoints, room
+from .durable.identity import program_sha256
+from .durable.records import Metrics, claim_folder, fingerprint
 
 
 @dataclasses.dataclass(frozen=True)

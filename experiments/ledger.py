@@ -19,13 +19,13 @@ from rich.markup import escape
 
 from gcnn import verify
 
-from .augment import Augment
 from .config import Config
 from .configs import pages
-from .ledger_figure import draw_ledger
-from .records import provenance, write_json
+from .drawing.ledger_figure import draw_ledger
+from .durable.records import provenance, write_json
 from .report import Data, Trained
 from .train import train
+from .training.augment import Augment
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .records import provenance, replace_file, write_json
+from .durable.records import provenance, replace_file, write_json
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -16,11 +16,12 @@ from rich.console import Console
 from gcnn import models, verify
 from gcnn.actions import act_on_image
 
-from . import figures
 from .config import Config
 from .cost import macs
 from .data import cifar10, rotated_mnist, whitening
 from .data.rotated_mnist import Split
+from .drawing import figures
+from .durable.records import provenance, write_json
 from .evaluate import (
     Classifier,
     error_by_angle,
@@ -29,8 +30,7 @@ from .evaluate import (
     percent,
     standard_error,
 )
-from .precision import in_bfloat16
-from .records import provenance, write_json
+from .training.precision import in_bfloat16
 
 _VERIFIED = 64  # test images that the verdict rests on
 _TURNED = 1500  # test images behind each point of the error as a function of the angle

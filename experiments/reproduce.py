@@ -19,10 +19,11 @@ from typing import Any
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
+from .drawing.table_figure import draw
 from .page import figure, write_page
 from .table import ROWS, Row, gather, markdown
-from .table_figure import draw
 
 _TEXT = """
 Test error on {images} test images at the last epoch, mean ± standard deviation over the seeds;
@@ -147,7 +148,11 @@ def run(arguments: list[str]) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status of the first run that fails."""
     console = Console()
-    options = tyro.cli(Reproduce, args=arguments, prog="experiments.reproduce")
+    try:
+        options = tyro.cli(Reproduce, args=arguments, prog="experiments.reproduce")
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        return 2
     clock = time.monotonic()
     for arguments in commands(options):
         status = run(arguments)

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .durable.records import replace_file, write_json
 from .page import table
-from .records import replace_file, write_json
 from .table import markdown
 
 ROOT = Path(__file__).parents[1]

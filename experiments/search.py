@@ -24,13 +24,13 @@ from rich.markup import escape
 from gcnn import groups, models
 from gcnn.groups import Group
 
-from .augment import NO_CHANGE, Augment
 from .config import Config
 from .cost import macs
 from .data import rotated_mnist
 from .evaluate import standard_error
 from .page import table, write_page
 from .train import train
+from .training.augment import NO_CHANGE, Augment
 
 _TEXT = """
 One thing is changed at a time. The base is `models.DigitResNet` under p4, channels (8, 16, 32),

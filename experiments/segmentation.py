@@ -28,8 +28,8 @@ from rich.markup import escape
 from gcnn import actions, groups, models, verify
 from gcnn.groups import Group
 
-from . import segmentation_figures
 from .data import nuclei
+from .drawing import segmentation_figures
 from .fit import Schedule, fit
 from .page import figure, table, write_page
 from .segmentation_scenes import changes, scenes

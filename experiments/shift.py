@@ -28,9 +28,9 @@ from rich.markup import escape
 from gcnn import groups, models, verify
 from gcnn.actions import shift_interpolated
 
-from . import shift_figures
 from .data import rotated_mnist
 from .data.rotated_mnist import Split
+from .drawing import shift_figures
 from .fit import Schedule, fit
 from .page import figure, table, write_page
 

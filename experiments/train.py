@@ -23,21 +23,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .batches import Order, batches
-from .checkpoints import Checkpoints, room
-from .cluster import in_any, leave, together
 from .config import Config
 from .configs import pages
 from .data.rotated_mnist import Split
-from .devices import Devices
+from .durable.checkpoints import Checkpoints, room
+from .durable.identity import program_sha256
+from .durable.interrupt import interruptible
+from .durable.journal import Journal
+from .durable.records import alone, claim_folder, fingerprint
 from .evaluate import held_out
-from .identity import program_sha256
-from .interrupt import interruptible
-from .journal import Journal
-from .records import alone, claim_folder, fingerprint
+from .parallel.batches import Order, batches
+from .parallel.cluster import in_any, leave, together
+from .parallel.devices import Devices
+from .parallel.seeds import apart, side_by_side
 from .report import Data, Trained, report, report_interrupted
-from .seeds import apart, side_by_side
-from .step import Program, build
+from .training.step import Program, build
 
 _LOG_EVERY = 31  # steps between lines of metrics.jsonl: three an epoch, at batch size 128
 

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.batches import Order, batches
 from experiments.config import Config
-from experiments.devices import Devices
-from experiments.seeds import apart, side_by_side
-from experiments.step import build
+from experiments.parallel.batches import Order, batches
+from experiments.parallel.devices import Devices
+from experiments.parallel.seeds import apart, side_by_side
+from experiments.training.step import build
 
 from .tiny_run import CONFIG, made
 

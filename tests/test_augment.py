@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.augment import Augment, read
+from experiments.training.augment import Augment, read
 from gcnn import groups
 from gcnn.actions import act_on_image, rotate_interpolated
 

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from experiments.compare import comparisons, differences, main, results
-from experiments.records import write_json
-from experiments.runs import names, read_run
+from experiments.durable.records import write_json
+from experiments.durable.runs import names, read_run
 
 CONFIG = {"symmetry": "p4", "epochs": 4, "seed": 0, "augment": {"rotate": False, "shift": 0.0}}
 ROOT = Path(__file__).parents[1]

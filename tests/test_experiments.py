@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments import figures, records, report, train
+from experiments import report, train
 from experiments.config import Config
 from experiments.configs import pages
+from experiments.drawing import figures
+from experiments.durable import records
+from experiments.durable.records import write_json
 from experiments.evaluate import error_by_angle, errors, percent, standard_error
-from experiments.records import write_json
 from experiments.report import Data
 from gcnn import groups, models
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from experiments import ledger
 from experiments.configs import pages
 from experiments.data import rotated_mnist
-from experiments.records import write_json
+from experiments.durable.records import write_json
 from experiments.train import train
 from gcnn import groups, verify
 

@@ -12,9 +12,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.checkpoints import Checkpoints
-from experiments.cluster import ALONE, Cluster, together
-from experiments.step import build
+from experiments.durable.checkpoints import Checkpoints
+from experiments.parallel.cluster import ALONE, Cluster, together
+from experiments.training.step import build
 
 from . import tiny_run
 from .eight_devices import SGD, distance, numbers
@@ -84,7 +84,7 @@ def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path):
 
 REFUSE = """
 import jax
-from experiments.cluster import Cluster, leave, together
+from experiments.parallel.cluster import Cluster, leave, together
 
 def refuse():
     raise ValueError("the first says why")

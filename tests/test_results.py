@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments import results
-from experiments.records import write_json
+from experiments.durable.records import write_json
 from experiments.results import PAGES, record, record_study, recorded, render, runs_table, tables
 
 SUMMARY = {

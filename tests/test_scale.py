@@ -15,13 +15,13 @@ from flax import nnx
 
 from benchmarks import pipeline
 from benchmarks.seeds import Options, measure
-from experiments.augment import Augment
-from experiments.batches import Order, batches
 from experiments.config import Config
-from experiments.devices import Devices
-from experiments.remat import recomputed
-from experiments.seeds import apart, side_by_side
-from experiments.step import State, build, epoch_order
+from experiments.parallel.batches import Order, batches
+from experiments.parallel.devices import Devices
+from experiments.parallel.seeds import apart, side_by_side
+from experiments.training.augment import Augment
+from experiments.training.remat import recomputed
+from experiments.training.step import State, build, epoch_order
 
 from . import tiny_run
 from .eight_devices import SGD, distance, numbers

@@ -10,7 +10,7 @@ from flax import nnx
 
 from experiments.config import Config
 from experiments.cost import macs
-from experiments.step import build, epoch_order, evaluated
+from experiments.training.step import build, epoch_order, evaluated
 from gcnn import groups, models
 
 CONFIG = Config(

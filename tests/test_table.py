@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import reproduce, table_figure
+from experiments import reproduce
 from experiments.configs import pages
-from experiments.records import write_json
+from experiments.drawing import table_figure
+from experiments.durable.records import write_json
 from experiments.reproduce import Reproduce
 from experiments.table import ROWS, Published, Row, gather, markdown
 
@@ -117,7 +118,13 @@ def test_a_run_that_fails_ends_the_command(monkeypatch, tmp_path):
     assert not (tmp_path / "table").exists()
 
 
-def test_rows_that_are_not_there_are_refused():
+def test_rows_that_are_not_there_are_refused(capsys):
+    try:
+        status = reproduce.main(["--rows", "p5cnn"])
+    except SystemExit as exit:  # newer versions of tyro tell it themselves
+        status = exit.code
+    said = capsys.readouterr()
+    assert status == 2 and "No row p5cnn" in said.out + said.err
     with pytest.raises(ValueError, match=r"No row p5cnn; there are z2cnn, p4cnn_rp, p4cnn"):
         Reproduce(("p5cnn",))
     with pytest.raises(ValueError, match="seeds must be 1 or more, got 0"):

@@ -10,8 +10,8 @@ reported apart.
 
 from gcnn import groups, models
 
-from ..augment import Augment
 from ..config import Config
+from ..training.augment import Augment
 
 config = Config(
     name="digit_resnet",

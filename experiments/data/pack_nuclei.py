@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from ..records import replace_file
+from ..durable.records import replace_file
 from . import nuclei
 from .nuclei import Split
 from .pack_mnist import FILTERS

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .records import replace_file
+from ..durable.records import replace_file
 
 _COLOURS = ("#c2571a", "#b08900", "#3b8f5a", "#7a4fa3", "#1f4e9c", "#777777")
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from .step import Program, State
+from ..training.step import Program, State
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 
 from gcnn import verify
 
-from .records import replace_file
+from ..durable.records import replace_file
 
 _COLOURS = {
     "lattice": "#c2571a",

@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from .records import replace_file
+from ..durable.records import replace_file
 
 _OURS, _PUBLISHED = "#1f4e9c", "#c2571a"
 

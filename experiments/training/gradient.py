@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from .config import Config
+from ..config import Config
 from .precision import in_bfloat16
 from .remat import recomputed
 

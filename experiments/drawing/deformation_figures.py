@@ -15,8 +15,8 @@ from matplotlib.ticker import NullLocator
 
 from gcnn import actions
 
-from .deformation_findings import at
-from .records import replace_file
+from ..deformation_findings import at
+from ..durable.records import replace_file
 
 _COLOURS = {"p4": "#1f4e9c", "plain": "#c2571a", "fully connected": "#777777"}
 

@@ -9,8 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from .records import replace_file
-from .runs import Run
+from ..durable.records import replace_file
+from ..durable.runs import Run
 
 _COLOURS = ("#1f4e9c", "#c2571a", "#3b8f5a", "#8a4fa3", "#b8860b", "#777777", "#2a9d9d", "#a33b4f")
 

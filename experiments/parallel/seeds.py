@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from .step import Program, State, compiled
+from ..training.step import Program, State, compiled
 
 
 def side_by_side(programs: Sequence[Program]) -> Program:

@@ -9,7 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .records import replace_file
+from ..durable.records import replace_file
 
 _COLOURS = ("#c2571a", "#b08900", "#3b8f5a", "#1f4e9c")
 _MASK, _LOST, _GAINED = "#ffd400", "#ff3b30", "#35c4ff"

@@ -10,7 +10,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float, Int, Key, Num
 
-from .config import Config
+from ..config import Config
 from .gradient import gradient
 from .precision import in_bfloat16
 

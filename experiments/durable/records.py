@@ -102,7 +102,7 @@ def claim_folder(
     Args:
       folder: of the run.
       identity: what decides the numbers of the run.
-      program: SHA-256 of the traced step (`experiments.identity`), which decides them, too.
+      program: SHA-256 of the traced step (`experiments.durable.identity`), which decides them, too.
       room: bytes that the run may take on disk.
       say: told that the run goes on under other versions, if it does.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .config import Config
+from ..config import Config
+from ..training.step import epoch_order
 from .devices import Devices
-from .step import epoch_order
 
 Batch = tuple[Any, Any, Any]  # images, labels and chosen, as a step takes them
 

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.projections.polar import PolarAxes
 
-from .records import replace_file
+from ..durable.records import replace_file
 
 _INK, _PLAIN = "#1f4e9c", "#c2571a"  # the run itself, and what is drawn beside it
 

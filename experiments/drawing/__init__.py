@@ -1,0 +1,1 @@
+"""The figures of runs and studies: numbers in, a PNG out."""

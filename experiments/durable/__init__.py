@@ -1,0 +1,1 @@
+"""Runs that last: their files, checkpoints and events, whole or absent, and whose they are."""

@@ -1,0 +1,1 @@
+"""What a step of training computes: augmentation, gradient, precision, recomputation, update."""
