@@ -51,8 +51,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(jaxtyping\.)?(Array|ndarray|Bool|Float(64)?|Key|Num|PRNGKeyArray|UInt32)(\[.*)?"),
     ("py:class", r"Dtype|Initializer|Padding|PrecisionLike"),  # explained where they are arguments
     ("py:class", r"gcnn\.actions\._exact\.AnyArray"),  # documented as data, sought as a class
-    # tyro's mark for what the command line does not change, as Sphinx 9 and as Sphinx 8 spell it
-    ("py:class", r"(tyro\.conf\.)?Suppress|gcnn\.groups\.Annotated"),
+    # tyro's marks for what the command line shows otherwise, as Sphinx 9 and as Sphinx 8 spell them
+    ("py:class", r"(tyro\.conf\.)?(Suppress|OmitArgPrefixes)|gcnn\.groups\.Annotated"),
+    ("py:class", r"experiments\.parallel\.devices\.T"),  # a type variable
+    ("py:class", r"experiments\.training\.step\.(Program|State)"),  # tuples, told in the module
 ]
 
 # MyST notebooks, run in a scratch folder.
