@@ -110,7 +110,7 @@ def render(page: str, tables: dict[str, str]) -> str:
 def tables(results: Path = RESULTS) -> dict[str, str]:
     """All tables of what is recorded."""
     found = {"results": runs_table(recorded(results))}
-    path = results / "table" / "summary.json"
+    path = results / "reproduce" / "summary.json"
     if path.exists():
         found["table"] = markdown(json.loads(path.read_text())["findings"]["rows"])
     return found
