@@ -25,8 +25,8 @@ class DigitResNet(nnx.Module):
     Law: f(g·x) = f(x) for every element g.
 
     With p4 and the defaults it has 376 130 parameters and takes 24 million
-    multiply-accumulates an image, twice those of the P4CNN, most of them in wide layers, which a
-    processor works off faster.
+    multiply-accumulates an image, twice those of the P4CNN, most of them on 14 x 14 and on 7 x 7
+    pixels.
 
     Example:
       >>> import jax.numpy as jnp
