@@ -19,6 +19,7 @@ from rich.console import Console
 from .durable.checkpoints import Checkpoints, room
 from .durable.identity import program_sha256
 from .durable.records import Metrics, claim_folder, fingerprint
+from .training import compiler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ def fit(
         updates, opt_state = optimizer.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), rest, opt_state, total + value
 
-    step = jax.jit(step, donate_argnums=0)
+    step = jax.jit(step, donate_argnums=0, compiler_options=compiler.options())
     state = (params, rest, optimizer.init(params), jnp.zeros(()))
     state = jax.tree.map(jnp.copy, state)  # donated, while the caller keeps the model
     data = (jnp.asarray(inputs), jnp.asarray(targets))

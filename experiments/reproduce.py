@@ -3,6 +3,8 @@
     python -m experiments.reproduce                          # all of it: hours on two cores
     python -m experiments.reproduce --rows p4cnn --seeds 1   # one seed of one row: minutes
     python -m experiments.reproduce --together               # all seeds of a row at once
+    python -m experiments.reproduce --workers 2              # two at a time, each on its cores
+    python -m experiments.reproduce --recorded               # only what results/ does not hold yet
 
 Each run is a command of its own, which can be given alone, and goes on where it was killed; what is
 finished is not trained again. Writes `runs/table/page.md` and its figure of what is there.
@@ -10,10 +12,13 @@ finished is not trained again. Writes `runs/table/page.md` and its figure of wha
 
 import dataclasses
 import json
+import os
+import queue
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +28,17 @@ from rich.markup import escape
 
 from .drawing.table_figure import draw
 from .page import figure, write_page
+from .results import RESULTS
 from .table import ROWS, Row, gather, markdown
 
 _TEXT = """
 Test error on {images} test images at the last epoch, mean ± standard deviation over the seeds;
-nothing was selected on the test set. Data: {data}. All rows are trained alike, by Adam on a cosine
-from 4e-3, on all 12 000 images; *turned* means that every image is turned by an angle of its own,
+nothing was selected on the test set. Data: {data}. All rows are trained by Adam on a cosine from
+4e-3, on all 12 000 images; *turned* means that every image is turned by an angle of its own,
 uniform on the circle, each time that it is used. The difference from the published mean is in
 standard errors of that difference: the spread of both over their seeds, and the sampling error of
 both test sets, which are not the same images if the data are generated. Seconds are those of
-training the fastest seed on {device} ({cores} cores).
+training the fastest seed on {device}, beside how many cores it had.
 """
 _PUBLISHED = """
 Published: Cohen & Welling 2016, table 1; 100 epochs (Z2CNN: 300, with dropout) of Adam at a
@@ -53,13 +59,14 @@ class Reproduce:
       rows: by name; all of them if not given.
       seeds: at most so many seeds of each row.
       together: train the seeds of a row as one vectorised computation. The guide on scale shows
-        when that is faster; on a CPU it is not.
       out: the folder that holds the folder of the table.
     """
 
     rows: tuple[str, ...] = tuple(row.name for row in ROWS)
     seeds: int = 5
     together: bool = False
+    workers: int = 1
+    recorded: bool = False
     out: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -70,6 +77,11 @@ class Reproduce:
             raise ValueError(f"No row {', '.join(unknown)}; there are {', '.join(known)}.")
         if self.seeds < 1:
             raise ValueError(f"seeds must be 1 or more, got {self.seeds}.")
+        cores = len(os.sched_getaffinity(0))
+        if not 1 <= self.workers <= cores:
+            raise ValueError(
+                f"workers must be between 1 and {cores}, the cores there are, got {self.workers}."
+            )
 
     @property
     def folder(self) -> Path:
@@ -77,18 +89,23 @@ class Reproduce:
         return self.out / "table"
 
 
-def finished(row: Row, folder: Path) -> list[dict[str, Any]]:
+def finished(row: Row, options: Reproduce) -> list[dict[str, Any]]:
     """The summaries of the runs of a row that came to their end, seed by seed."""
-    paths = [folder / row.name / f"seed{seed}" / "summary.json" for seed in range(row.seeds)]
-    summaries = [json.loads(path.read_text()) for path in paths if path.exists()]
-    return [s for s in summaries if s["status"] == "finished"]
+    found = []
+    for seed in range(row.seeds):
+        paths = [options.folder / row.name / f"seed{seed}" / "summary.json"]
+        if options.recorded:
+            paths.append(RESULTS / "reproduce" / row.name / f"seed{seed}.json")
+        summaries = [json.loads(path.read_text()) for path in paths if path.exists()]
+        found += [s for s in summaries if s["status"] == "finished"][:1]
+    return found
 
 
 def write(options: Reproduce, seconds: float) -> dict[str, dict[str, Any]]:
     """Write the page of all runs that are finished; returns its rows."""
     rows = {}
     for row in ROWS:
-        summaries = finished(row, options.folder)
+        summaries = finished(row, options)
         if summaries:
             rows[row.name] = gather(row, summaries)
     if not rows:
@@ -110,7 +127,6 @@ def write(options: Reproduce, seconds: float) -> dict[str, dict[str, Any]]:
                 images=some["test_images"],
                 data=some["data"],
                 device=first["device"],
-                cores=first["cores"],
             ),
             markdown(rows),
             *over_turns,
@@ -130,19 +146,71 @@ def commands(options: Reproduce) -> Iterator[list[str]]:
     if options.together:
         for row in chosen:
             seeds = min(options.seeds, row.seeds)
-            if len(finished(row, options.folder)) < seeds:
+            if len(finished(row, options)) < seeds:
                 yield row.together(seeds, options.folder)
         return
     for seed in range(options.seeds):  # a seed of every row first, so that there is a table early
         for row in chosen:
-            done = {s["config"]["seed"] for s in finished(row, options.folder)}
+            done = {s["config"]["seed"] for s in finished(row, options)}
             if seed < row.seeds and seed not in done:
                 yield row.arguments(seed, options.folder)
 
 
-def run(arguments: list[str]) -> int:
-    """One training, in a process of its own; its exit status."""
-    return subprocess.run([sys.executable, "-m", "experiments.train", *arguments]).returncode
+def run(arguments: list[str], cores: Sequence[int] | None = None) -> int:
+    """One training, in a process of its own; its exit status.
+
+    Args:
+      arguments: of `experiments.train`.
+      cores: that it may use, if it shares them; it then writes what it says to log.txt.
+    """
+    command = [*_TRAINING, *arguments]
+    if cores is None:
+        return subprocess.run(command).returncode
+    folder = Path(*(arguments[arguments.index(f"--{k}") + 1] for k in ("out", "name")))
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("a") as log:
+        return subprocess.run(
+            [sys.executable, "-c", _ON_CORES, ",".join(map(str, cores)), *command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
+_TRAINING = [sys.executable, "-m", "experiments.train"]
+_ON_CORES = """
+import os, sys
+os.sched_setaffinity(0, map(int, sys.argv[1].split(",")))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def run_all(options: Reproduce, console: Console) -> Iterator[int]:
+    """Do all trainings; yields the exit status of each as it ends, until one fails."""
+    if options.workers == 1:
+        yield from map(run, commands(options))
+        return
+    share = sorted(os.sched_getaffinity(0))
+    free: queue.Queue[list[int]] = queue.Queue()
+    for worker in range(options.workers):
+        free.put(share[worker :: options.workers])
+    failed = False
+
+    def next_run(arguments: list[str]) -> int:
+        nonlocal failed
+        if failed:
+            return 0
+        cores = free.get()
+        name = arguments[arguments.index("--name") + 1]
+        console.print(f"{name} on cores {cores}", highlight=False)
+        try:
+            status = run(arguments, cores)
+        finally:
+            free.put(cores)
+        failed = failed or status != 0
+        return status
+
+    with ThreadPoolExecutor(options.workers) as pool:
+        yield from pool.map(next_run, list(commands(options)))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -154,8 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
     clock = time.monotonic()
-    for arguments in commands(options):
-        status = run(arguments)
+    for status in run_all(options, console):
         if status:
             return status
         write(options, time.monotonic() - clock)

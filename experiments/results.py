@@ -37,6 +37,9 @@ def record(path: Path, results: Path = RESULTS) -> None:
 def record_study(folder: Path, results: Path = RESULTS) -> None:
     """Copy the page of a study, its summary and its figures to results/NAME/.
 
+    The summaries of the runs that a table is made of lie beside them, as ROW/seedN.json: with
+    `experiments.reproduce --recorded` they count, so that the table can grow from day to day.
+
     Raises:
       ValueError: as for `record`.
     """
@@ -47,6 +50,12 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
     beside.mkdir(parents=True)
     for path in [folder / "page.md", folder / "summary.json", *sorted(folder.glob("*.png"))]:
         shutil.copy(path, beside)
+    for path in [*target.glob("*/seed*.json"), *folder.glob("*/seed*/summary.json")]:
+        own = path if path.parent.parent == target else path.parent.with_suffix(".json")
+        _reproducible(path)
+        to = beside / own.parent.name / own.name
+        to.parent.mkdir(exist_ok=True)
+        shutil.copy(path, to)
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)
 

@@ -1,6 +1,8 @@
 """The table: what it says about runs, and that it runs what it says."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +84,7 @@ def runs(monkeypatch):
     """Commands that were run: each leaves a summary, as training does."""
     commands = []
 
-    def run(command: list[str]) -> int:
+    def run(command: list[str], cores: list[int] | None = None) -> int:
         commands.append(command)
         name, out, seed = (command[command.index(f"--{k}") + 1] for k in ("name", "out", "seed"))
         write_json(Path(out) / name / "summary.json", summary(int(seed), 2.0 + int(seed)))
@@ -102,6 +104,47 @@ def test_rows_are_run_seed_by_seed_and_not_twice(runs, tmp_path, capsys):
     assert (tmp_path / "table" / "table.png").read_bytes().startswith(b"\x89PNG")
     assert reproduce.main(arguments) == 0
     assert len(runs) == 4
+
+
+def test_workers_share_the_rows_and_the_cores(runs, monkeypatch, tmp_path):
+    given = []
+    plain = reproduce.run
+    monkeypatch.setattr(reproduce.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(
+        reproduce, "run", lambda command, cores: given.append(cores) or plain(command)
+    )
+    arguments = ["--rows", "z2cnn", "p4cnn", "--seeds", "2", "--workers", "2"]
+    assert reproduce.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert len(runs) == 4 and {tuple(cores) for cores in given} == {(0, 2), (1, 3)}
+
+
+def test_a_run_on_its_share_of_the_cores_writes_a_log(monkeypatch, tmp_path):
+    code = "import os; print('cores', sorted(os.sched_getaffinity(0)))"
+    monkeypatch.setattr(reproduce, "_TRAINING", [sys.executable, "-c", code])
+    mine = min(os.sched_getaffinity(0))
+    assert reproduce.run(["--out", str(tmp_path), "--name", "a/seed0"], [mine]) == 0
+    assert (tmp_path / "a" / "seed0" / "log.txt").read_text() == f"cores [{mine}]\n"
+
+
+def test_a_worker_that_fails_ends_the_command(monkeypatch, tmp_path):
+    tried = []
+    monkeypatch.setattr(reproduce.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(reproduce, "run", lambda command, cores: tried.append(command) or 2)
+    arguments = ["--rows", "z2cnn", "p4cnn", "--workers", "2", "--out", str(tmp_path)]
+    assert reproduce.main(arguments) == 2
+    assert len(tried) <= 2  # those that were under way
+
+
+def test_recorded_runs_count_when_asked_for(runs, monkeypatch, tmp_path):
+    recorded = tmp_path / "results"
+    write_json(recorded / "reproduce" / "p4cnn" / "seed1.json", summary(1, 4.0))
+    monkeypatch.setattr(reproduce, "RESULTS", recorded)
+    arguments = ["--rows", "p4cnn", "--seeds", "2", "--out", str(tmp_path)]
+    assert reproduce.main([*arguments, "--recorded"]) == 0
+    assert [command[command.index("--seed") + 1] for command in runs] == ["0"]
+    assert "3.00 % ± 1.41 | 2 |" in (tmp_path / "table" / "page.md").read_text()
+    assert reproduce.main(arguments) == 0  # and otherwise they are made again
+    assert len(runs) == 2
 
 
 def test_the_seeds_of_a_row_can_be_run_together(monkeypatch, tmp_path):
@@ -125,10 +168,14 @@ def test_rows_that_are_not_there_are_refused(capsys):
         status = exit.code
     said = capsys.readouterr()
     assert status == 2 and "No row p5cnn" in said.out + said.err
-    with pytest.raises(ValueError, match=r"No row p5cnn; there are z2cnn, p4cnn_rp, p4cnn"):
+    with pytest.raises(ValueError, match=r"No row p5cnn; there are z2cnn, z2cnn_dropout, p4cnn_rp"):
         Reproduce(("p5cnn",))
     with pytest.raises(ValueError, match="seeds must be 1 or more, got 0"):
         Reproduce(seeds=0)
+    with pytest.raises(
+        ValueError, match=r"workers must be between 1 and \d+, the cores there are, got 0"
+    ):
+        Reproduce(workers=0)
 
 
 def test_the_figure_shows_rows_without_a_published_number(tmp_path):

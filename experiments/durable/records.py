@@ -218,7 +218,7 @@ def provenance(program: str = "experiments.train") -> dict[str, Any]:
         "versions": {k: v for k, v in versions.items() if k not in ("device", "devices")},
         "device": versions["device"],
         "devices": int(versions["devices"]),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),  # that this process may use
     }
 
 

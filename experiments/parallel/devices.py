@@ -1,6 +1,7 @@
 """All devices of all processes as one: what lies where."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from ..training import compiler
 from ..training.step import Program, State
 
 T = TypeVar("T")
@@ -63,7 +65,12 @@ class Devices:
         if self.count == 1:
             return program.step
         if not self.seeds_apart:
-            return jax.jit(program.step, donate_argnums=0, out_shardings=self._everywhere)
+            return jax.jit(
+                partial(program.update, program.key),
+                donate_argnums=0,
+                out_shardings=self._everywhere,
+                compiler_options=compiler.options(),
+            )
         apart, same = PartitionSpec("data"), PartitionSpec()
 
         def step(state: State, images: Array, labels: Array, chosen: Array | None) -> State:
@@ -77,7 +84,7 @@ class Devices:
             )
             return each(program.key, state, images, labels, chosen)
 
-        return jax.jit(step, donate_argnums=0)
+        return jax.jit(step, donate_argnums=0, compiler_options=compiler.options())
 
     def state(self, tree: T) -> T:
         """The state, laid where steps want it."""

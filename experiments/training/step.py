@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, Key, Num
 
 from ..config import Config
+from . import compiler
 from .gradient import gradient
 from .precision import in_bfloat16
 
@@ -114,7 +115,8 @@ def build(config: Config, total: int, mean: float, std: float) -> Program:
         model.eval()
         return model(x).astype(jnp.float32)
 
-    return Program(graph, key, start, update, compiled(update, key), jax.jit(logits))
+    classify = jax.jit(logits, compiler_options=compiler.options())
+    return Program(graph, key, start, update, compiled(update, key), classify)
 
 
 def compiled(update: Callable[..., State], key: Array) -> Callable[..., State]:
@@ -123,7 +125,7 @@ def compiled(update: Callable[..., State], key: Array) -> Callable[..., State]:
     def step(state: State, images: Array, labels: Array, chosen: Array | None) -> State:
         return update(key, state, images, labels, chosen)
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, donate_argnums=0, compiler_options=compiler.options())
 
 
 def epoch_order(seed: int, epoch: int, n: int, batch: int) -> np.ndarray:
