@@ -1,6 +1,7 @@
 """One step of training: what it changes, what it averages, and which batch it sees."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from flax import nnx
 
 from experiments.config import Config
 from experiments.cost import macs
+from experiments.training import compiler
 from experiments.training.step import build, epoch_order, evaluated
 from gcnn import groups, models
 
@@ -95,3 +97,23 @@ def test_multiplications_of_one_layer():
         return jax.jit(lambda y: y @ jnp.ones((6, 7)))(y)
 
     assert macs(grouped, 1, 9, 9, 4) == 4 * 5 * 6 * (3 * 5 * 2) + 4 * 5 * 6 * 7
+
+
+def test_on_a_cpu_no_convolution_is_handed_to_the_slower_library():
+    x, w = jnp.ones((8, 16, 16, 32)), jnp.ones((3, 3, 32, 32))
+    layout = ("NHWC", "HWIO", "NHWC")
+
+    def gradient(x, w):
+        conv = partial(jax.lax.conv_general_dilated, dimension_numbers=layout)
+        y, back = jax.vjp(lambda x, w: conv(x, w, (1, 1), "SAME"), x, w)
+        return back(y)
+
+    def handed_over(options):
+        text = jax.jit(gradient, compiler_options=options).lower(x, w).compile().as_text()
+        assert "conv_general_dilated" in text
+        return [line for line in text.splitlines() if "= " in line and "ynn" in line.split("(")[0]]
+
+    assert compiler.options() is not None  # tests run on a CPU
+    assert not handed_over(compiler.options())
+    if jax.__version_info__ >= (0, 12):  # older ones never hand over a convolution
+        assert handed_over(None)

@@ -21,7 +21,8 @@ def program_sha256(f: Callable[..., Any], *arguments: Any) -> str:
       f: a function of arrays; if it is jitted, calling it later does not trace it again.
       arguments: to trace it with; only their types and shapes count.
     """
-    traced = jax.make_jaxpr(f)(*arguments)
+    # a jitted function traces itself: inside another trace its compiler options are refused
+    traced = (f if hasattr(f, "trace") else jax.jit(f)).trace(*arguments).jaxpr
     text = re.sub(r"0x[0-9a-f]+", "", str(traced))  # addresses of functions
     digest = hashlib.sha256(text.encode())
     for array in _closed_over(traced):
