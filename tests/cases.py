@@ -38,6 +38,31 @@ SKEWED = {
 }
 
 
+def beside(a, b) -> np.ndarray:
+    """The matrix that acts by a on the first axes and by b on the others."""
+    corner = np.zeros((len(a), len(b)), dtype=int)
+    return np.block([[np.array(a), corner], [corner.T, np.array(b)]])
+
+
+# For irreducible representations of every type: Q8 are the quaternions 1, i, j, k up to sign, 2T
+# also (±1 ± i ± j ± k)/2, in the basis 1, i, j and one of these. Q8 x S3 has a quaternionic one
+# of dimension 8, and Q8 x C3 one without eigenvectors but those of ±1.
+_I = ((0, -1, 0, 0), (1, 0, 0, 0), (0, 0, 0, -1), (0, 0, 1, 0))
+_J = ((0, 0, -1, 0), (0, 0, 0, 1), (1, 0, 0, 0), (0, -1, 0, 0))
+_I_OF_2T = ((0, -1, 1, 0), (1, 0, -1, -1), (0, 0, -1, -1), (0, 0, 2, 1))
+_W_OF_2T = ((0, -1, 0, -1), (0, 0, -1, 0), (0, 1, -1, 0), (1, -1, 1, -1))
+_R120 = ((0, -1), (1, -1))
+_Q8 = [beside(a, np.eye(2, dtype=int)) for a in (_I, _J)]
+_S3 = [beside(np.eye(4, dtype=int), b) for b in (_R120, HEX_MIRROR)]
+QUATERNIONS = {
+    "C3": Group.from_generators([_R120], "C3"),
+    "Q8": Group.from_generators([_I, _J], "Q8"),
+    "2T": Group.from_generators([_I_OF_2T, _W_OF_2T], "2T"),
+    "Q8 x C3": Group.from_generators([*_Q8, _S3[0]], "Q8 x C3", max_order=24),
+    "Q8 x S3": Group.from_generators([*_Q8, *_S3], "Q8 x S3", max_order=48),
+}
+
+
 def chosen(*names: str) -> dict[str, Group]:
     """The rows of these names, in their order."""
     return {name: (GROUPS | SKEWED)[name] for name in names}

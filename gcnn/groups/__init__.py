@@ -6,6 +6,9 @@ Only NumPy. A point-group element is an integer matrix that acts on array-index 
 
 from ._axioms import axiom_violations as axiom_violations
 from ._group import Group as Group
+from ._irreps import Irrep as Irrep
+from ._irreps import fourier_matrix as fourier_matrix
+from ._irreps import real_irreps as real_irreps
 from ._square import cm as cm
 from ._square import cmm as cmm
 from ._square import p1 as p1
