@@ -1,8 +1,7 @@
-"""From weights to filter banks: slot h of a bank is the element h acting on the weights.
+"""The filter bank of a convolution: slot h is the element h acting on the weights.
 
-A kernel expansion is an action of H on the filter's own little grid, so there is no index
-arithmetic here. The banks are made of transpositions, flips, slices and one stack: their
-gradients contain no scatter-add, and are deterministic on every device.
+Banks are made of transpositions, flips, slices and one stack: their gradients contain no
+scatter-add, and are deterministic on every device.
 """
 
 from collections.abc import Sequence
@@ -10,8 +9,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from .actions import act_on_group_axis, act_on_space, swapped_axes
-from .groups import Group
+from ..actions import act_on_group_axis, act_on_space, swapped_axes
+from ..groups import Group
 
 
 def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:

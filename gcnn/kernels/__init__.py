@@ -1,0 +1,9 @@
+"""From weights to what slides over a field: pure functions of a group and arrays.
+
+A kernel expansion is an action of H on the filter's own little grid, so there is no index
+arithmetic here.
+"""
+
+from ._bank import check_kernel_size as check_kernel_size
+from ._bank import group_bank as group_bank
+from ._bank import lifting_bank as lifting_bank
