@@ -26,7 +26,7 @@ def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i
       ValueError: the group does not preserve the kernel's shape.
     """
     space = range(group.dim)
-    _check_weight(group, weight, ("in", "out"))
+    check_weight(group, weight, ("in", "out"))
     slots = [act_on_space(group, h, weight, space) for h in range(group.order)]
     return jnp.stack(slots, axis=-2)
 
@@ -45,7 +45,7 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
     d = group.dim
-    _check_weight(group, weight, ("|H|", "in", "out"))
+    check_weight(group, weight, ("|H|", "in", "out"))
     slots = [
         act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
         for h in range(group.order)
@@ -64,7 +64,8 @@ def check_kernel_size(group: Group, kernel_size: Sequence[int]) -> None:
             )
 
 
-def _check_weight(group: Group, weight: Array, rest: tuple[str, ...]) -> None:
+def check_weight(group: Group, weight: Array, rest: tuple[str, ...]) -> None:
+    """Raise a ValueError if the weight is not `[*kernel_size, *rest]`, in a shape H preserves."""
     if weight.ndim != group.dim + len(rest):
         raise ValueError(
             f"Under {group}, the weight is [*kernel_size, {', '.join(rest)}], of rank "

@@ -12,14 +12,23 @@ from flax.typing import Dtype, Initializer, PrecisionLike
 from jaxtyping import Array, Num
 
 from ..groups import Group
-from ..kernels import check_kernel_size, group_bank, lifting_bank
-from ._window import Padding, Window, check_swaps, make_window, resolve_pads
+from ..kernels import (
+    Evaluation,
+    cheaper_evaluation,
+    check_kernel_size,
+    fourier_convolution,
+    group_bank,
+    lifting_bank,
+)
+from ._correlate import correlate
+from ._window import Padding, Pads, Window, check_swaps, make_window, resolve_pads
 
 
 class AbstractConv(nnx.Module):
     """What all convolutions share; `LiftingConv`, `GroupConv` and the transposed ones are final."""
 
     _hint: ClassVar[str]  # what to do about an input of another shape
+    _evaluations: ClassVar[tuple[str, ...]] = ("direct",)
 
     def __init__(
         self,
@@ -38,6 +47,7 @@ class AbstractConv(nnx.Module):
         kernel_init: Initializer = nnx.initializers.lecun_normal(),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
+        evaluation: Evaluation | None = None,
         rngs: nnx.Rngs,
     ):
         """Create the layer; arguments are those of the Flax layer, after the group.
@@ -61,11 +71,15 @@ class AbstractConv(nnx.Module):
             so that it counts |H| in a group convolution.
           bias_init: initialiser of the bias.
           allow_inexact: accept a layer that breaks the downsampling law.
+          evaluation: "direct", one convolution with the bank; or "fourier", for `GroupConv`
+            alone, blocks in the irreducible representations of H. They give the same numbers, to
+            rounding. Not given, `kernels.cheaper_evaluation` chooses where the layer is traced.
           rngs: random keys.
 
         Raises:
           ValueError: the group does not preserve the kernel's shape, strides, dilation or
-            padding, naming the element; or a size is not positive.
+            padding, naming the element; a size is not positive; or the layer has no such
+            evaluation.
         """
         name = type(self).__name__
         window = make_window(name, group, kernel_size, strides, kernel_dilation, padding)
@@ -75,6 +89,11 @@ class AbstractConv(nnx.Module):
         for what, n in (("in_features", in_features), ("out_features", out_features)):
             if n < 1:
                 raise ValueError(f"{name}: {what} must be at least 1, got {n}.")
+        if evaluation not in (None, *self._evaluations):
+            raise ValueError(
+                f"{name}: evaluation {evaluation!r} is none of {', '.join(self._evaluations)}; "
+                f"leave it out to have the cheaper one chosen."
+            )
         shape = (*window.size, *self._slots(group), in_features, out_features)
         self.kernel = nnx.Param(kernel_init(rngs.params(), shape, param_dtype))
         self.bias = nnx.data(
@@ -87,6 +106,7 @@ class AbstractConv(nnx.Module):
         self.dtype = dtype
         self.precision = precision
         self.allow_inexact = allow_inexact
+        self.evaluation = evaluation
 
     @staticmethod
     @abc.abstractmethod
@@ -113,38 +133,35 @@ class AbstractConv(nnx.Module):
             )
         own = x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else self.kernel.dtype
         dtype = own if self.dtype is None else self.dtype
-        x = x.astype(dtype).reshape(*x.shape[: 1 + d], math.prod(expected))
-        bank = self.bank().astype(dtype)
-        filters = (*self.window.size, x.shape[-1], self.group.order * self.out_features)
-        y = self._correlate(x, bank.reshape(filters))
-        y = y.reshape(*y.shape[:-1], self.group.order, self.out_features)
+        y = self._evaluate(x.astype(dtype))
         if self.bias is None:
             return y
         return y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
+    def _evaluate(self, x: Array) -> Array:
+        """The convolution without its bias, with the bank."""
+        x = x.reshape(*x.shape[: 1 + self.group.dim], -1)
+        bank = self.bank().astype(x.dtype)
+        filters = (*self.window.size, x.shape[-1], self.group.order * self.out_features)
+        y = self._correlate(x, bank.reshape(filters))
+        return y.reshape(*y.shape[:-1], self.group.order, self.out_features)
+
     def _correlate(self, x: Array, filters: Array) -> Array:
         """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]`, by the stride."""
+        x, pads = self._padded(x)
+        return correlate(
+            x, filters, self.window.strides, pads, self.window.dilation, self.precision
+        )
+
+    def _padded(self, x: Array) -> tuple[Array, Pads]:
+        """The image `[b, *space, ...]`, wrapped around if need be, and what zeros it lacks."""
         d = self.group.dim
         space = x.shape[1 : 1 + d]
         pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
         if self.window.padding == "CIRCULAR":
-            x = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap")
-            pads = ((0, 0),) * d
-        return jax.lax.conv_general_dilated(
-            x,
-            filters,
-            self.window.strides,
-            pads,
-            rhs_dilation=self.window.dilation,
-            dimension_numbers=channels_last(d),
-            precision=self.precision,
-        )
-
-
-def channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
-    """Images `[b, *space, i]` and filters `[*space, i, o]`, for d space axes."""
-    image = (0, d + 1, *range(1, d + 1))
-    return jax.lax.ConvDimensionNumbers(image, (d + 1, d, *range(d)), image)
+            rest = ((0, 0),) * (x.ndim - 1 - d)
+            return jnp.pad(x, ((0, 0), *pads, *rest), mode="wrap"), ((0, 0),) * d
+        return x, pads
 
 
 class LiftingConv(AbstractConv):
@@ -217,6 +234,7 @@ class GroupConv(AbstractConv):
     """
 
     _hint: ClassVar[str] = "An image, without a group axis, needs LiftingConv first."
+    _evaluations: ClassVar[tuple[str, ...]] = ("direct", "fourier")
 
     @staticmethod
     def _slots(group: Group) -> tuple[int, ...]:
@@ -225,6 +243,31 @@ class GroupConv(AbstractConv):
     def bank(self) -> Num[Array, "*u k i h o"]:
         """B[u, k, i, h, o] = W[h⁻¹u, h⁻¹k, i, o]."""
         return group_bank(self.group, self.kernel[...])
+
+    def _evaluate(self, x: Array) -> Array:
+        padded, pads = self._padded(x)
+        outputs = [
+            (n + sum(p) - self.window.extent(axis)) // s + 1
+            for axis, (n, p, s) in enumerate(zip(padded.shape[1:], pads, self.window.strides))
+        ]
+        chosen = self.evaluation or cheaper_evaluation(
+            self.group,
+            self.out_features,
+            math.prod((x.shape[0], *outputs)),
+            jax.default_backend(),
+            x.dtype.name,
+        )
+        if chosen == "direct":
+            return super()._evaluate(x)
+        return fourier_convolution(
+            self.group,
+            padded,
+            self.kernel[...].astype(x.dtype),
+            self.window.strides,
+            pads,
+            self.window.dilation,
+            self.precision,
+        )
 
     def __call__(self, x: Num[Array, "b *space k i"]) -> Num[Array, "b *space_out h o"]:
         """Convolve a batch of regular fields.

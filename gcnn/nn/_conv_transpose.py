@@ -17,7 +17,8 @@ from jaxtyping import Array, Num
 from ..actions import mirrored_axes
 from ..groups import Group
 from ..kernels import group_bank, lifting_bank
-from ._conv import AbstractConv, channels_last
+from ._conv import AbstractConv
+from ._correlate import channels_last
 from ._window import Pads, Window
 
 

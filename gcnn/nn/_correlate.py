@@ -1,0 +1,105 @@
+"""Sliding filters over an image: the convolution itself, written so that XLA compiles it well."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax.typing import PrecisionLike
+from jaxtyping import Array, Num
+
+Pads = Sequence[tuple[int, int]]
+
+# Below both, the row that is added costs as much as it saves (`benchmarks.convolution`).
+_MANY_PIXELS = 6144
+_MANY_PRODUCTS = 2**16  # channels of the input times channels of the output
+
+
+def correlate(
+    x: Num[Array, "b *space i"],
+    filters: Num[Array, "*u i o"],
+    strides: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    precision: PrecisionLike = None,
+) -> Num[Array, "b *space_out o"]:
+    """Cross-correlation: y(p, o) = Σ_u Σ_i x(s·p + d·u, i) F(u, i, o).
+
+    Args:
+      x: images `[b, *space, i]`.
+      filters: F, `[*u, i, o]`.
+      strides: s, for each space axis.
+      pads: zeros (lo, hi) around each space axis.
+      dilation: d, for each space axis.
+      precision: as in `jax.lax.conv_general_dilated`.
+    """
+    d = len(strides)
+    size = filters.shape[:d]
+    if math.prod(size) == 1 and not any(map(any, pads)):
+        points = x[(slice(None), *(slice(None, None, s) for s in strides))]
+        return jnp.matmul(points, filters.reshape(filters.shape[d:]), precision=precision)
+    if _gains_from_a_row(x, filters, strides, pads, dilation):
+        return _with_a_row(x, filters, pads, precision)
+    return _conv(x, filters, strides, pads, dilation, precision)
+
+
+def channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
+    """Images `[b, *space, i]` and filters `[*space, i, o]`, for d space axes."""
+    image = (0, d + 1, *range(1, d + 1))
+    return jax.lax.ConvDimensionNumbers(image, (d + 1, d, *range(d)), image)
+
+
+def _gains_from_a_row(
+    x: Array, filters: Array, strides: Sequence[int], pads: Pads, dilation: Sequence[int]
+) -> bool:
+    """Whether `_with_a_row` is faster: on a CPU, in the plane, for many pixels or channels."""
+    if jax.default_backend() != "cpu" or len(strides) != 2:
+        return False
+    if (*strides, *dilation) != (1, 1, 1, 1):
+        return False
+    b, *space, i = x.shape
+    o = filters.shape[-1]
+    sides = [n + sum(p) - u + 1 for n, p, u in zip(space, pads, filters.shape, strict=False)]
+    added = space[0] + 1 - sides[0]
+    # the gradient of the kernel slides a window of the output's size over the padded input;
+    # XLA exchanges the two if the window is the larger one, and is slow then
+    fits = (space[0] + 1) * sides[1] < space[0] * (space[1] + sum(pads[1]))
+    worth = b * math.prod(sides) >= _MANY_PIXELS or i * o >= _MANY_PRODUCTS
+    return fits and worth and 0 < added <= 0.3 * sides[0] and max(i, o) > 16
+
+
+def _with_a_row(x: Array, filters: Array, pads: Pads, precision: PrecisionLike) -> Array:
+    """The same numbers, from an output that has a row more than the input, cut off again.
+
+    XLA hands convolutions on a CPU to a library that is slow at the gradient of a wide kernel, two
+    to four times slower than its own; but not those whose output is larger than their input. The
+    gradient then has a window that is larger than its input, and stays with XLA, too. Columns are
+    padded beforehand, behind a barrier, or XLA would take that padding for its own.
+    """
+    (lo, hi), columns = pads
+    rows, side = x.shape[1], x.shape[1] + lo + hi - filters.shape[0] + 1
+    if any(columns):
+        x = jnp.pad(x, ((0, 0), (0, 0), columns, (0, 0)))
+        x = jax.lax.optimization_barrier(x)
+    hi += rows + 1 - side
+    y = _conv(x, filters, (1, 1), ((lo, hi), (0, 0)), (1, 1), precision)
+    return y[:, :side]
+
+
+def _conv(
+    x: Array,
+    filters: Array,
+    strides: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    precision: PrecisionLike,
+) -> Array:
+    return jax.lax.conv_general_dilated(
+        x,
+        filters,
+        strides,
+        pads,
+        rhs_dilation=dilation,
+        dimension_numbers=channels_last(len(strides)),
+        precision=precision,
+    )
