@@ -33,8 +33,7 @@ def cheaper_evaluation(
       out_features: o, for each slot.
       pixels: of the output, of all images of the batch together.
       platform: as in `jax.default_backend()`. Only "cpu" has been measured; others get "direct".
-      dtype: of the computation; 16-bit types get "direct", since sums before the products would
-        be rounded to them.
+      dtype: of the computation; 16-bit types get "direct", since blocks would work in float32.
 
     Example:
       >>> from gcnn import groups, kernels

@@ -59,6 +59,8 @@ def fourier_convolution(
     check_weight(group, weight, ("|H|", "in", "out"))
     d, n = group.dim, group.order
     size, (i, o) = weight.shape[:d], weight.shape[-2:]
+    own, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)  # sums of 16 bits would round
+    x, weight = x.astype(wide), weight.astype(wide)
     patches = _twisted_patches(group, x, size, strides, pads, dilation)
     shape = patches[0].shape[:-1]
     patches = [z.reshape(-1, z.shape[-1]) for z in patches]
@@ -81,7 +83,7 @@ def fourier_convolution(
     basis = np.stack([function for function, _ in parts], axis=-1)  # [h, coefficient]
     values = [value for _, value in parts]
     slots = [_combined(basis[h], values) / n for h in range(n)]
-    return jnp.stack(slots, axis=-2).reshape(*shape, n, o)
+    return jnp.stack(slots, axis=-2).reshape(*shape, n, o).astype(own)
 
 
 def block_products(group: Group) -> int:

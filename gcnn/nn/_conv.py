@@ -13,7 +13,6 @@ from jaxtyping import Array, Num
 
 from ..groups import Group
 from ..kernels import (
-    Evaluation,
     cheaper_evaluation,
     check_kernel_size,
     fourier_convolution,
@@ -47,7 +46,7 @@ class AbstractConv(nnx.Module):
         kernel_init: Initializer = nnx.initializers.lecun_normal(),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
-        evaluation: Evaluation | None = None,
+        evaluation: str | None = None,
         rngs: nnx.Rngs,
     ):
         """Create the layer; arguments are those of the Flax layer, after the group.

@@ -1,0 +1,99 @@
+"""The convolution that layers are made of: XLA's numbers, in a form that XLA compiles well."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gcnn.nn import _correlate
+from gcnn.nn._correlate import correlate
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def plain(x, w, strides, pads, dilation):
+    return jax.lax.conv_general_dilated(
+        x, w, strides, pads, rhs_dilation=dilation, dimension_numbers=LAYOUT
+    )
+
+
+def made(b, ny, nx, i, o, k):
+    rng = np.random.default_rng(0)
+    draw = rng.standard_normal
+    return jnp.asarray(draw((b, ny, nx, i))), jnp.asarray(draw((k, k, i, o)) / k)
+
+
+def with_gradients(f, x, w):
+    y, back = jax.vjp(f, x, w)
+    return [y, *back(jnp.cos(y))]
+
+
+@pytest.mark.parametrize(
+    ("shape", "k", "pads"),
+    [
+        ((26, 18, 16, 4, 20), 3, ((1, 1), (1, 1))),
+        ((30, 18, 16, 4, 20), 3, ((0, 0), (0, 0))),
+        ((26, 18, 16, 4, 20), 3, ((2, 0), (0, 1))),
+        ((2, 12, 14, 256, 256), 3, ((1, 1), (1, 1))),
+    ],
+)
+def test_a_row_that_is_cut_off_again_changes_no_number(shape, k, pads):
+    x, w = made(*shape, k)
+    rest = ((1, 1), pads, (1, 1))
+    assert _correlate._gains_from_a_row(x, w, *rest)
+    ours = with_gradients(lambda x, w: correlate(x, w, *rest), x, w)
+    theirs = with_gradients(lambda x, w: plain(x, w, *rest), x, w)
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.shape == b.shape
+        assert float(jnp.abs(a - b).max()) < 2e-6 * float(jnp.abs(b).max()) * np.sqrt(k * k * 256)
+
+
+@pytest.mark.parametrize(
+    ("shape", "k", "strides", "pads", "dilation"),
+    [
+        ((2, 18, 16, 4, 20), 3, (1, 1), ((1, 1), (1, 1)), (1, 1)),  # few pixels, few channels
+        ((26, 18, 16, 4, 16), 3, (1, 1), ((1, 1), (1, 1)), (1, 1)),  # what XLA keeps anyway
+        ((50, 18, 16, 4, 20), 3, (2, 2), ((1, 0), (1, 0)), (1, 1)),
+        ((50, 18, 16, 4, 20), 3, (1, 1), ((2, 2), (2, 2)), (2, 2)),
+        ((400, 6, 6, 4, 20), 4, (1, 1), ((0, 0), (0, 0)), (1, 1)),  # a row more would double it
+        ((26, 18, 16, 4, 20), 3, (1, 1), ((2, 2), (2, 2)), (1, 1)),  # larger than its input
+    ],
+)
+def test_other_convolutions_are_left_alone(shape, k, strides, pads, dilation):
+    x, w = made(*shape, k)
+    assert not _correlate._gains_from_a_row(x, w, strides, pads, dilation)
+    ours = correlate(x, w, strides, pads, dilation)
+    assert np.array_equal(ours, plain(x, w, strides, pads, dilation))
+
+
+def test_another_device_gets_the_plain_convolution(monkeypatch):
+    x, w = made(26, 18, 16, 4, 20, 3)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert not _correlate._gains_from_a_row(x, w, (1, 1), ((1, 1), (1, 1)), (1, 1))
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (2, 3)])
+def test_a_kernel_of_one_pixel_is_a_matrix_product(strides):
+    x, w = made(2, 7, 9, 5, 6, 1)
+    rest = (strides, ((0, 0), (0, 0)), (1, 1))
+    ours = with_gradients(lambda x, w: correlate(x, w, *rest), x, w)
+    theirs = with_gradients(lambda x, w: plain(x, w, *rest), x, w)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    program = str(jax.make_jaxpr(lambda x, w: correlate(x, w, *rest))(x, w))
+    assert "dot_general" in program and "conv_general_dilated" not in program
+
+
+def test_no_gradient_goes_to_the_library_that_is_slow_at_it():
+    x, w = made(26, 18, 16, 24, 24, 3)
+    rest = ((1, 1), ((1, 1), (1, 1)), (1, 1))
+
+    def handed_over(f):
+        gradient = jax.jit(lambda x, w: with_gradients(lambda x, w: f(x, w, *rest), x, w))
+        text = gradient.lower(x, w).compile().as_text()
+        assert "conv_general_dilated" in text
+        return [line for line in text.splitlines() if "= " in line and "ynn" in line.split("(")[0]]
+
+    assert not [line for line in handed_over(correlate) if "conv" in line]
+    if jax.__version_info__ >= (0, 12):  # older ones never hand over a convolution
+        assert [line for line in handed_over(plain) if "conv" in line]
