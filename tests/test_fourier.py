@@ -9,7 +9,13 @@ import pytest
 from flax import nnx
 
 from gcnn import groups, kernels, nn, verify
-from gcnn.kernels import _fourier, block_products, cheaper_evaluation, fourier_convolution
+from gcnn.kernels import (
+    _fourier,
+    _transform,
+    block_products,
+    cheaper_evaluation,
+    fourier_convolution,
+)
 
 from .cases import GROUPS, QUATERNIONS
 from .test_kernels import INDEXED
@@ -112,6 +118,21 @@ def test_the_gradient_has_no_scatter_and_no_gather():
         return back(y)
 
     assert not INDEXED.search(jax.jit(gradient).lower(x, w).compile().as_text())
+
+
+@pytest.mark.parametrize("name", ["p4m", "T", "O", "Oh", "hypercube"])
+def test_the_transform_is_the_sum_that_defines_it(name):
+    group = GROUPS[name]
+    with jax.enable_x64(True):
+        x = jax.random.normal(jax.random.key(0), (group.order, 3))
+        found = _transform.transformed(group, list(x))
+        for rho, values in zip(groups.real_irreps(group), found, strict=True):
+            defined = jnp.einsum("hjb,hc->jbc", rho.matrices[:, : rho.m], x)
+            assert distance(jnp.array(values), defined) < 1e-14
+    first, second = _transform._stages(group)
+    whole = second if first is None else second @ first
+    assert np.linalg.matrix_rank(whole) == group.order
+    assert (first is None) == (name in ("p4m", "T", "hypercube"))  # else shorter
 
 
 def test_blocks_take_fewer_products():

@@ -25,6 +25,7 @@ from jaxtyping import Array, Num
 from ..actions import act_on_space
 from ..groups import Group, real_irreps
 from ._bank import check_weight
+from ._transform import combined, transformed
 
 Pads = Sequence[tuple[int, int]]
 
@@ -67,22 +68,23 @@ def fourier_convolution(
     psi = _twisted_weights(group, weight).reshape(math.prod(size), n, i, o)
 
     parts: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
-    for rho in real_irreps(group):
+    for rho, coefficients in zip(real_irreps(group), transformed(group, patches), strict=True):
         matrices = jnp.asarray(rho.matrices, weight.dtype)
         blocks = jnp.einsum("duio,uab->bdiao", psi, matrices, precision=precision)
         blocks = blocks.reshape(rho.d, math.prod(size) * i, rho.d * o)
         for j in range(rho.m):
-            y: Array | float = 0.0
-            for b in range(rho.d):
-                z = _combined(rho.matrices[:, j, b], patches)
-                y = y + jnp.matmul(z, blocks[b], precision=precision)
+            products = [
+                jnp.matmul(z, block, precision=precision)
+                for z, block in zip(coefficients[j], blocks, strict=True)
+            ]
+            y = functools.reduce(jnp.add, products)
             values = jnp.split(y, rho.d, axis=-1)
             parts += [(rho.d * rho.matrices[:, j, a], values[a]) for a in range(rho.d)]
     # ρ is not normalised before the division by |H|: where its entries are integers, integer
     # data leave no rounding in any of the sums
     basis = np.stack([function for function, _ in parts], axis=-1)  # [h, coefficient]
     values = [value for _, value in parts]
-    slots = [_combined(basis[h], values) / n for h in range(n)]
+    slots = [combined(basis[h], values) / n for h in range(n)]
     return jnp.stack(slots, axis=-2).reshape(*shape, n, o).astype(own)
 
 
@@ -144,19 +146,3 @@ def _twisted_weights(group: Group, weight: Array) -> Array:
         for u in range(group.order)
     ]
     return jnp.stack(slots, axis=d)
-
-
-def _combined(coefficients: np.ndarray, arrays: Sequence[Array]) -> Array:
-    """Σ_h c(h) x_h without the terms that are zero, those of equal |c| summed before they scale."""
-    terms: dict[float, list[tuple[float, Array]]] = {}
-    for c, array in zip(coefficients.tolist(), arrays, strict=True):
-        if c:
-            terms.setdefault(round(abs(c), 9), []).append((c, array))
-    sums = []
-    for signed in terms.values():
-        signed.sort(key=lambda term: -term[0])
-        factor, total = signed[0]
-        for c, array in signed[1:]:
-            total = total + array if c * factor > 0 else total - array
-        sums.append(total if factor == 1 else factor * total)
-    return functools.reduce(jnp.add, sums)
