@@ -6,6 +6,12 @@ Only NumPy. A point-group element is an integer matrix that acts on array-index 
 
 from ._axioms import axiom_violations as axiom_violations
 from ._group import Group as Group
+from ._hexagonal import hexagonal_basis as hexagonal_basis
+from ._hexagonal import p3 as p3
+from ._hexagonal import p3m1 as p3m1
+from ._hexagonal import p6 as p6
+from ._hexagonal import p6m as p6m
+from ._hexagonal import p31m as p31m
 from ._square import cm as cm
 from ._square import cmm as cmm
 from ._square import p1 as p1

@@ -11,8 +11,9 @@ from flax import nnx
 from flax.typing import Dtype, Initializer, PrecisionLike
 from jaxtyping import Array, Num
 
+from ..actions import check_sides, fill_outside
 from ..groups import Group
-from ..kernels import check_kernel_size, group_bank, lifting_bank
+from ..kernels import check_kernel_size, group_bank, initial_kernel, lifting_bank
 from ._window import Padding, Window, check_swaps, make_window, resolve_pads
 
 
@@ -58,7 +59,8 @@ class AbstractConv(nnx.Module):
           param_dtype: the type of the parameters.
           precision: as in `jax.lax.conv_general_dilated`.
           kernel_init: initialiser of the kernel. Fan-in is the kernel's size but the last axis,
-            so that it counts |H| in a group convolution.
+            so that it counts |H| in a group convolution, and only the taps that a skewed lattice
+            has (see `kernels.initial_kernel`).
           bias_init: initialiser of the bias.
           allow_inexact: accept a layer that breaks the downsampling law.
           rngs: random keys.
@@ -76,7 +78,8 @@ class AbstractConv(nnx.Module):
             if n < 1:
                 raise ValueError(f"{name}: {what} must be at least 1, got {n}.")
         shape = (*window.size, *self._slots(group), in_features, out_features)
-        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, param_dtype))
+        kernel = initial_kernel(group, kernel_init, rngs.params(), shape, param_dtype)
+        self.kernel = nnx.Param(kernel)
         self.bias = nnx.data(
             nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype)) if use_bias else None
         )
@@ -111,16 +114,19 @@ class AbstractConv(nnx.Module):
                 f"{type(self).__name__} under {self.group} takes [batch, {d} space axes, "
                 f"{', '.join(map(str, expected))}], got shape {x.shape}. {self._hint}"
             )
+        check_sides(self.group, x.shape[1 : 1 + d], f"{type(self).__name__}: an input")
         own = x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else self.kernel.dtype
         dtype = own if self.dtype is None else self.dtype
-        x = x.astype(dtype).reshape(*x.shape[: 1 + d], math.prod(expected))
+        space = range(1, 1 + d)
+        x = fill_outside(self.group, x.astype(dtype), space, 0)
+        x = x.reshape(*x.shape[: 1 + d], math.prod(expected))
         bank = self.bank().astype(dtype)
         filters = (*self.window.size, x.shape[-1], self.group.order * self.out_features)
         y = self._correlate(x, bank.reshape(filters))
         y = y.reshape(*y.shape[:-1], self.group.order, self.out_features)
-        if self.bias is None:
-            return y
-        return y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+        if self.bias is not None:
+            y = y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+        return fill_outside(self.group, y, space, 0)
 
     def _correlate(self, x: Array, filters: Array) -> Array:
         """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]`, by the stride."""
