@@ -204,25 +204,9 @@ def test_the_axes_that_a_group_mirrors_and_swaps_are_named_with_a_witness(name, 
         assert not any(np.abs(group.matrices[h])[[a, b], [b, a]].any() for h in range(g))
 
 
-@pytest.mark.parametrize(
-    "act",
-    [
-        lambda: actions.act_on_image(HEX, 1, distinct(1, 4, 4, 1)),
-        lambda: actions.act_on_regular(HEX, 1, distinct(1, 4, 4, 6, 1)),
-        lambda: actions.mirrored_axes(HEX),
-        lambda: actions.swapped_axes(HEX),
-    ],
-    ids=["image", "regular", "mirrored", "swapped"],
-)
-def test_a_hexagonal_element_is_refused_by_name(act):
+def test_an_element_that_skews_is_no_signed_permutation():
     with pytest.raises(ValueError, match=r"The element r60 = .* of Group\(p6.*skews the axes"):
-        act()
-
-
-def test_the_point_inversion_of_a_hexagonal_group_is_no_skew():
-    x = distinct(1, 4, 5, 1)
-    half_turn = HEX.names.index("r180")
-    np.testing.assert_array_equal(actions.act_on_image(HEX, half_turn, x), x[:, ::-1, ::-1])
+        actions.signed_permutation(HEX, 1)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from gcnn.kernels import (
     fourier_convolution,
 )
 
-from .cases import GROUPS, QUATERNIONS
+from .cases import GROUPS, QUATERNIONS, SKEWED
 from .test_kernels import INDEXED
 
 # kernel size, stride, zeros (lo, hi), dilation
@@ -30,12 +30,13 @@ WINDOWS = {
     "all": (2, 2, (2, 1), 2),
 }
 TESTED = {k: GROUPS[k] for k in ("p1", "pm", "cmm", "p4", "p4m", "mirror", "quarter", "O")}
-TESTED["Q8"] = QUATERNIONS["Q8"]
+TESTED |= {"p3m1": groups.p3m1(), "p6": groups.p6(), "Q8": QUATERNIONS["Q8"]}
 CASES = [
     pytest.param(group, window, id=f"{name}-{window}")
     for name, group in TESTED.items()
     for window in (WINDOWS if group.dim < 4 else ("even",))
     if group.dim < 3 or window in ("3", "even", "all")
+    if name not in ("p3m1", "p6") or window in ("1", "3", "stride", "dilation")  # odd sizes
 ]
 
 
@@ -138,6 +139,7 @@ def test_the_transform_is_the_sum_that_defines_it(name):
 def test_blocks_take_fewer_products():
     counts = {name: block_products(GROUPS[name]) for name in ("p1", "p2", "p4", "p4m", "O", "Oh")}
     assert counts == {"p1": 1, "p2": 2, "p4": 6, "p4m": 12, "O": 64, "Oh": 128}
+    assert block_products(groups.p6()) == 2 + 2 * 4 and block_products(groups.p6m()) == 4 + 2 * 8
     assert block_products(QUATERNIONS["Q8"]) == 4 + 4 * 4  # four of dimension 1, one quaternionic
 
 
@@ -174,9 +176,9 @@ def test_integers_leave_no_rounding_where_the_irreps_are_integers(name, dtype):
     assert report.error == 0
 
 
-@pytest.mark.parametrize("name", ["p4m", "O"])
+@pytest.mark.parametrize("name", ["p4m", "O", "p6m"])
 def test_rounding_is_all_that_is_left_otherwise(name):
-    group = GROUPS[name]
+    group = (GROUPS | SKEWED)[name]
     with jax.enable_x64(True):
         layer = nn.GroupConv(
             group, 2, 2, 3, evaluation="fourier", param_dtype=jnp.float64, rngs=nnx.Rngs(0)

@@ -430,9 +430,9 @@ def test_every_remedy_that_a_message_names_is_one(padding):
         ),
         (
             lambda: nn.LiftingConv(
-                Group.from_generators([((0, -1), (1, 1))], "p6"), 1, 1, 3, rngs=nnx.Rngs(0)
+                Group.from_generators([((0, -1), (1, 1))], "p6"), 1, 1, 4, rngs=nnx.Rngs(0)
             ),
-            r"The element r60 = .* of Group\(p6.*skews the axes",
+            r"of sides \(4, 4\) is not preserved by the element r60 of Group\(p6",
         ),
         (
             lambda: nn.LiftingConv(P4, 1, 1, 3, rngs=nnx.Rngs(0))(jnp.ones((1, 5, 5, 4, 1))),

@@ -6,21 +6,21 @@ are counted from the centre of the array, so that even and odd sizes are alike. 
 is not exact, and has `interpolated` in its name.
 """
 
+from ._axes import mirrored_axes as mirrored_axes
+from ._axes import signed_permutation as signed_permutation
+from ._axes import skewed_axes as skewed_axes
+from ._axes import swapped_axes as swapped_axes
 from ._diffeomorphism import folds as folds
 from ._diffeomorphism import max_entropy_displacement as max_entropy_displacement
 from ._diffeomorphism import temperature_of as temperature_of
 from ._diffeomorphism import warp_interpolated as warp_interpolated
 from ._exact import Action as Action
-from ._exact import AnyArray as AnyArray
 from ._exact import act_on_group_axis as act_on_group_axis
 from ._exact import act_on_image as act_on_image
 from ._exact import act_on_invariant as act_on_invariant
 from ._exact import act_on_orbit as act_on_orbit
 from ._exact import act_on_regular as act_on_regular
 from ._exact import act_on_space as act_on_space
-from ._exact import mirrored_axes as mirrored_axes
-from ._exact import signed_permutation as signed_permutation
-from ._exact import swapped_axes as swapped_axes
 from ._infinitesimal import GENERATORS as GENERATORS
 from ._infinitesimal import act_infinitesimally as act_infinitesimally
 from ._infinitesimal import generator_velocity as generator_velocity
@@ -28,3 +28,7 @@ from ._interpolated import rotate_interpolated as rotate_interpolated
 from ._interpolated import shift_interpolated as shift_interpolated
 from ._quotient import act_on_quotient as act_on_quotient
 from ._quotient import take_slots as take_slots
+from ._skewed import AnyArray as AnyArray
+from ._skewed import check_sides as check_sides
+from ._skewed import fill_outside as fill_outside
+from ._skewed import preserved_pixels as preserved_pixels

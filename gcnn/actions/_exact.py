@@ -1,15 +1,13 @@
 """The exact actions: they permute array entries, and round nothing."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, TypeVar
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..groups import Group
+from ._axes import axis_moves, skewed_axes
+from ._skewed import AnyArray, permute_pixels
 
-AnyArray = TypeVar("AnyArray", bound=Any)  # numpy.ndarray or jax.Array
 Action = Callable[[Group, int, AnyArray], AnyArray]
 
 
@@ -61,7 +59,10 @@ def act_on_invariant(group: Group, g: int, x: AnyArray) -> AnyArray:
 def act_on_space(group: Group, g: int, x: AnyArray, axes: Sequence[int]) -> AnyArray:
     """g on the axes `axes` of an array: y[p] = x[g⁻¹p], all other axes untouched.
 
-    A transposition and flips, whose gradient is the same again: no gather and no scatter.
+    A transposition and flips, whose gradient is the same again: no gather and no scatter. Along
+    axes that the group skews (`skewed_axes`), the element permutes the pixels that the group
+    preserves (`preserved_pixels`, a hexagon for p6) by a gather, whose gradient is a gather, and
+    leaves the others where they are.
 
     Args:
       group: the group, of dimension `len(axes)`.
@@ -70,17 +71,17 @@ def act_on_space(group: Group, g: int, x: AnyArray, axes: Sequence[int]) -> AnyA
       axes: the space axes of x, in the order of the rows of `group.matrices`.
 
     Raises:
-      ValueError: the element is not a signed permutation of the axes, so that it maps the
-        square array onto a skewed one.
+      ValueError: the group skews axes of x of even or unequal lengths.
     """
     axes = [a % x.ndim for a in axes]
-    source, reverse = signed_permutation(group, g)
+    source, reverse = axis_moves(group, g)
     order = list(range(x.ndim))
     for a, b in zip(axes, source, strict=True):
         order[a] = axes[b]
     y = x.transpose(order)
     flipped = tuple(a for a, r in zip(axes, reverse, strict=True) if r)
-    return y.__array_namespace__().flip(y, axis=flipped) if flipped else y
+    y = y.__array_namespace__().flip(y, axis=flipped) if flipped else y
+    return permute_pixels(group, g, y, axes) if skewed_axes(group) else y
 
 
 def act_on_group_axis(group: Group, g: int, f: AnyArray, axis: int) -> AnyArray:
@@ -117,49 +118,6 @@ def _runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     starts = [i for i, j in enumerate(indices) if i == 0 or indices[i - 1] + 1 != j]
     ends = [*starts[1:], len(indices)]
     return tuple((indices[i], indices[i] + j - i) for i, j in zip(starts, ends, strict=True))
-
-
-@functools.cache
-def signed_permutation(group: Group, g: int) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """The element as array operations: axis a of g·x is axis `source[a]` of x, maybe reversed.
-
-    Returns:
-      `(source, reverse)`, both indexed by the space axis of the result.
-
-    Raises:
-      ValueError: the matrix has more than one entry in a row.
-    """
-    m = group.matrices[g]
-    if (np.abs(m).sum(axis=1) != 1).any():
-        raise ValueError(
-            f"The element {group.names[g]} = {m.tolist()} of {group} skews the axes of an array: "
-            f"only signed permutation matrices act exactly on a square grid."
-        )
-    source = np.abs(m).argmax(axis=1)
-    return tuple(source.tolist()), tuple((m.sum(axis=1) < 0).tolist())
-
-
-@functools.cache
-def mirrored_axes(group: Group) -> Mapping[int, int]:
-    """The space axes that some element reverses, each with the first element that does."""
-    found: dict[int, int] = {}
-    for g in range(group.order):
-        _, reverse = signed_permutation(group, g)
-        for axis in np.flatnonzero(reverse).tolist():
-            found.setdefault(axis, g)
-    return MappingProxyType(found)
-
-
-@functools.cache
-def swapped_axes(group: Group) -> Mapping[tuple[int, int], int]:
-    """The pairs a < b of space axes that some element exchanges, with the first that does."""
-    found: dict[tuple[int, int], int] = {}
-    for g in range(group.order):
-        source, _ = signed_permutation(group, g)
-        for a, b in enumerate(source):
-            if a != b:
-                found.setdefault((min(a, b), max(a, b)), g)
-    return MappingProxyType(found)
 
 
 def _check_rank(group: Group, x: Any, rank: int, what: str) -> None:

@@ -49,14 +49,14 @@ def _spatial(m: np.ndarray) -> str:
     angle = _angle(int(np.trace(proper)) - 1)
     if angle == 0:
         return "e" if _det(m) > 0 else "i"
-    # Σ mᵏ projects onto the axis; the antisymmetric part of m points along it, or vanishes at 180°.
+    # Σ mᵏ projects onto the axis n. The turn is right-handed about n if det(n, v, mv) > 0 for a v
+    # beside it, in a basis of any angles; at 180° it vanishes.
     powers = np.array([np.linalg.matrix_power(proper, k) for k in range(360 // angle)])
     column = max(powers.sum(axis=0).T.tolist(), key=lambda c: np.abs(c).sum())
     axis = np.array(column) // np.gcd.reduce(column)
-    skew = proper - proper.T
-    turn = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
+    turns = [_det(np.stack([axis, v, proper @ v])) for v in np.eye(3, dtype=int)]
     first = axis[np.flatnonzero(axis)[0]]
-    axis = axis * int(np.sign(turn @ axis or first))
+    axis = axis * int(np.sign(max(turns, key=abs) or first))
     if angle == 180 and _det(m) < 0:
         kind = "m"
     else:

@@ -1,4 +1,4 @@
-"""The symmorphic groups of the square lattice, by name, and that of translations alone."""
+"""The symmorphic groups of the line and of the square lattice, by name."""
 
 import functools
 
@@ -16,6 +16,12 @@ _SWAP = ((0, 1), (1, 0))  # the mirror in the main diagonal
 def p1(dim: int = 2) -> Group:
     """Translations alone: its layers are the ordinary convolutions, in `dim` dimensions."""
     return Group.from_generators([identity(dim)], "p1")
+
+
+@functools.cache
+def line_mirror() -> Group:
+    """The mirror of a line: (e, m), for signals `[b, x, c]`."""
+    return Group.from_generators([[[-1]]], "mirror")
 
 
 @functools.cache

@@ -1,15 +1,27 @@
 """The filter bank of a convolution: slot h is the element h acting on the weights.
 
-Banks are made of transpositions, flips, slices and one stack: their gradients contain no
-scatter-add, and are deterministic on every device.
+Banks are made of transpositions, flips, slices and one stack, or of gathers where the lattice is
+skewed: their gradients contain no scatter, and are deterministic on every device. On a skewed
+lattice the taps are those that the group preserves, a hexagon for p6, and the weights beside them
+play no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Num
 
-from ..actions import act_on_group_axis, act_on_space, swapped_axes
+from ..actions import (
+    act_on_group_axis,
+    act_on_space,
+    check_sides,
+    fill_outside,
+    preserved_pixels,
+    skewed_axes,
+    swapped_axes,
+)
 from ..groups import Group
 
 
@@ -26,7 +38,7 @@ def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i
       ValueError: the group does not preserve the kernel's shape.
     """
     space = range(group.dim)
-    check_weight(group, weight, ("in", "out"))
+    weight = checked_taps(group, weight, ("in", "out"))
     slots = [act_on_space(group, h, weight, space) for h in range(group.order)]
     return jnp.stack(slots, axis=-2)
 
@@ -45,7 +57,7 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
     d = group.dim
-    check_weight(group, weight, ("|H|", "in", "out"))
+    weight = checked_taps(group, weight, ("|H|", "in", "out"))
     slots = [
         act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
         for h in range(group.order)
@@ -53,8 +65,37 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
     return jnp.stack(slots, axis=-2)
 
 
+def initial_kernel(
+    group: Group,
+    initializer: Callable[..., Array],
+    key: Array,
+    shape: Sequence[int],
+    dtype: Any,
+) -> Array:
+    """A kernel `shape` = `[*kernel_size, ...]` drawn by an initialiser of `nnx.initializers`.
+
+    On a skewed lattice the initialiser is asked for `[taps, ...]`, so that the fan-in counts the
+    taps that exist, and the weights beside them are 0.
+
+    Args:
+      group: the group.
+      initializer: called as `initializer(key, shape, dtype)`.
+      key: a random key.
+      shape: the kernel sizes, then the other axes.
+      dtype: the type of the kernel.
+    """
+    if not skewed_axes(group):
+        return initializer(key, tuple(shape), dtype)
+    size, rest = tuple(shape[: group.dim]), tuple(shape[group.dim :])
+    taps = np.flatnonzero(preserved_pixels(group, size))
+    drawn = initializer(key, (len(taps), *rest), dtype)
+    empty = jnp.zeros((np.prod(size), *rest), dtype)
+    return empty.at[taps].set(drawn, unique_indices=True).reshape(shape)
+
+
 def check_kernel_size(group: Group, kernel_size: Sequence[int]) -> None:
     """Raise a ValueError if an element maps a kernel of this shape onto another shape."""
+    check_sides(group, kernel_size, "A kernel")
     for (a, b), g in swapped_axes(group).items():
         if kernel_size[a] != kernel_size[b]:
             raise ValueError(
@@ -64,11 +105,16 @@ def check_kernel_size(group: Group, kernel_size: Sequence[int]) -> None:
             )
 
 
-def check_weight(group: Group, weight: Array, rest: tuple[str, ...]) -> None:
-    """Raise a ValueError if the weight is not `[*kernel_size, *rest]`, in a shape H preserves."""
+def checked_taps(group: Group, weight: Array, rest: tuple[str, ...]) -> Array:
+    """The weight `[*kernel_size, *rest]`, with zeros where the group preserves no tap.
+
+    Raises:
+      ValueError: it has another rank, or a shape that the group does not preserve.
+    """
     if weight.ndim != group.dim + len(rest):
         raise ValueError(
             f"Under {group}, the weight is [*kernel_size, {', '.join(rest)}], of rank "
             f"{group.dim + len(rest)}; got shape {weight.shape}."
         )
     check_kernel_size(group, weight.shape[: group.dim])
+    return fill_outside(group, weight, range(group.dim), 0)

@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from ..actions import act_on_space
+from ..actions import act_on_space, preserved_pixels
 from ..groups import Group, real_irreps
-from ._bank import check_weight
+from ._bank import checked_taps
 from ._transform import combined, transformed
 
 Pads = Sequence[tuple[int, int]]
@@ -57,21 +57,24 @@ def fourier_convolution(
     Raises:
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
-    check_weight(group, weight, ("|H|", "in", "out"))
+    weight = checked_taps(group, weight, ("|H|", "in", "out"))
     d, n = group.dim, group.order
-    size, (i, o) = weight.shape[:d], weight.shape[-2:]
+    size, (i, o) = tuple(weight.shape[:d]), weight.shape[-2:]
     own, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)  # sums of 16 bits would round
     x, weight = x.astype(wide), weight.astype(wide)
     patches = _twisted_patches(group, x, size, strides, pads, dilation)
     shape = patches[0].shape[:-1]
     patches = [z.reshape(-1, z.shape[-1]) for z in patches]
     psi = _twisted_weights(group, weight).reshape(math.prod(size), n, i, o)
+    taps = _taps(group, size)
+    if len(taps) < len(psi):
+        psi = psi[np.array(taps)]
 
     parts: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
     for rho, coefficients in zip(real_irreps(group), transformed(group, patches), strict=True):
         matrices = jnp.asarray(rho.matrices, weight.dtype)
         blocks = jnp.einsum("duio,uab->bdiao", psi, matrices, precision=precision)
-        blocks = blocks.reshape(rho.d, math.prod(size) * i, rho.d * o)
+        blocks = blocks.reshape(rho.d, len(taps) * i, rho.d * o)
         for j in range(rho.m):
             products = [
                 jnp.matmul(z, block, precision=precision)
@@ -132,10 +135,19 @@ def _twisted_patches(
 
 @functools.cache
 def _offsets(group: Group, k: int, size: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """k·d for every offset d of a kernel, both counted from the kernel's first corner."""
+    """k·d for every tap d of a kernel, both counted from the kernel's first corner."""
     places = np.arange(math.prod(size)).reshape(size)
     turned = act_on_space(group, int(group.inverse[k]), places, range(len(size)))
-    return tuple(tuple(int(c) for c in np.unravel_index(p, size)) for p in turned.ravel())
+    return tuple(
+        tuple(int(c) for c in np.unravel_index(p, size))
+        for p in turned.ravel()[list(_taps(group, size))]
+    )
+
+
+@functools.cache
+def _taps(group: Group, size: tuple[int, ...]) -> tuple[int, ...]:
+    """The flat indices of the kernel's taps: all, or a hexagon where the lattice is skewed."""
+    return tuple(np.flatnonzero(preserved_pixels(group, size)).tolist())
 
 
 def _twisted_weights(group: Group, weight: Array) -> Array:

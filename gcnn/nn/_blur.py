@@ -17,7 +17,16 @@ from flax import nnx
 from jaxtyping import Array, Num
 
 from ..groups import Group
-from ._window import MODES, Padding, Window, check_field, check_swaps, make_window, resolve_pads
+from ._window import (
+    MODES,
+    Padding,
+    Window,
+    check_field,
+    check_separable,
+    check_swaps,
+    make_window,
+    resolve_pads,
+)
 
 
 class BlurPool(nnx.Module):
@@ -163,6 +172,7 @@ def _make_window(
     window_shape: int | Sequence[int] | None,
     allow_inexact: bool,
 ) -> Window:
+    check_separable(layer, group, "avg_pool with an odd window, a blur of the lattice's own shape")
     modes = (*MODES, "REFLECT")
     window = make_window(layer, group, size, strides, 1, padding, window_shape, modes)
     if not allow_inexact:

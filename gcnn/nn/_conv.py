@@ -11,12 +11,14 @@ from flax import nnx
 from flax.typing import Dtype, Initializer, PrecisionLike
 from jaxtyping import Array, Num
 
+from ..actions import check_sides, fill_outside
 from ..groups import Group
 from ..kernels import (
     cheaper_evaluation,
     check_kernel_size,
     fourier_convolution,
     group_bank,
+    initial_kernel,
     lifting_bank,
 )
 from ._correlate import correlate
@@ -67,7 +69,8 @@ class AbstractConv(nnx.Module):
           param_dtype: the type of the parameters.
           precision: as in `jax.lax.conv_general_dilated`.
           kernel_init: initialiser of the kernel. Fan-in is the kernel's size but the last axis,
-            so that it counts |H| in a group convolution.
+            so that it counts |H| in a group convolution, and only the taps that a skewed lattice
+            has (see `kernels.initial_kernel`).
           bias_init: initialiser of the bias.
           allow_inexact: accept a layer that breaks the downsampling law.
           evaluation: "direct", one convolution with the bank; or "fourier", for `GroupConv`
@@ -94,7 +97,8 @@ class AbstractConv(nnx.Module):
                 f"leave it out to have the cheaper one chosen."
             )
         shape = (*window.size, *self._slots(group), in_features, out_features)
-        self.kernel = nnx.Param(kernel_init(rngs.params(), shape, param_dtype))
+        kernel = initial_kernel(group, kernel_init, rngs.params(), shape, param_dtype)
+        self.kernel = nnx.Param(kernel)
         self.bias = nnx.data(
             nnx.Param(bias_init(rngs.params(), (out_features,), param_dtype)) if use_bias else None
         )
@@ -130,12 +134,14 @@ class AbstractConv(nnx.Module):
                 f"{type(self).__name__} under {self.group} takes [batch, {d} space axes, "
                 f"{', '.join(map(str, expected))}], got shape {x.shape}. {self._hint}"
             )
+        check_sides(self.group, x.shape[1 : 1 + d], f"{type(self).__name__}: an input")
         own = x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else self.kernel.dtype
         dtype = own if self.dtype is None else self.dtype
-        y = self._evaluate(x.astype(dtype))
-        if self.bias is None:
-            return y
-        return y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+        space = range(1, 1 + d)
+        y = self._evaluate(fill_outside(self.group, x.astype(dtype), space, 0))
+        if self.bias is not None:
+            y = y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+        return fill_outside(self.group, y, space, 0)
 
     def _evaluate(self, x: Array) -> Array:
         """The convolution without its bias, with the bank."""
@@ -245,10 +251,8 @@ class GroupConv(AbstractConv):
 
     def _evaluate(self, x: Array) -> Array:
         padded, pads = self._padded(x)
-        outputs = [
-            (n + sum(p) - self.window.extent(axis)) // s + 1
-            for axis, (n, p, s) in enumerate(zip(padded.shape[1:], pads, self.window.strides))
-        ]
+        space = x.shape[1 : 1 + self.group.dim]
+        outputs = [self.window.outputs(axis, n) for axis, n in enumerate(space)]
         chosen = self.evaluation or cheaper_evaluation(
             self.group,
             self.out_features,

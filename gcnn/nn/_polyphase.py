@@ -27,7 +27,7 @@ from jaxtyping import Array, Float
 
 from ..actions import swapped_axes
 from ..groups import Group
-from ._window import check_field, per_axis
+from ._window import check_field, check_separable, per_axis
 
 # Relative difference, in epsilons, up to which two scores are equal. Sums of 10⁴ to 10⁷ squares,
 # taken before and after a turn of the data, were seen to differ by up to 4 epsilons; the rounding
@@ -195,6 +195,7 @@ class PolyphasePool(nnx.Module):
 
 def checked_strides(layer: str, group: Group, strides: int | Sequence[int]) -> tuple[int, ...]:
     """One stride for each space axis, equal along those that the group swaps."""
+    check_separable(layer, group, "a strided GroupConv with an odd kernel")
     strides = per_axis(layer, group, "strides", strides)
     for (a, b), g in swapped_axes(group).items():
         if strides[a] != strides[b]:
@@ -265,6 +266,7 @@ def choose(scores: Sequence[tuple[Array, Array]]) -> Array:
 
 
 def _strides_of(layer: str, group: Group, x: Array, phase: Array) -> tuple[int, ...]:
+    check_separable(layer, group, "a strided GroupConv with an odd kernel")
     if phase.ndim != group.dim + 1 or phase.shape[0] != x.shape[0]:
         raise ValueError(
             f"{layer} under {group} takes a phase [b, {group.dim} strides] with b = {x.shape[0]}, "

@@ -5,6 +5,9 @@ them (group and channels) are pooled pointwise, so that one function serves both
 
 Law: with a centred window (see `_window`), pooling maps g·x to g·y for every element g. Shifts
 are another matter: a stride s > 1 commutes with shifts by multiples of s alone.
+
+Where the group skews the lattice, windows are made of the taps that it preserves, a hexagon for
+p6; pixels of the input that it does not preserve play no part, and those of the output are 0.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
+from ..actions import fill_outside, preserved_pixels, skewed_axes
 from ..groups import Group
 from ._window import Padding, Pads, Window, check_field, check_swaps, make_window, resolve_pads
 
@@ -47,8 +51,7 @@ def max_pool(
       (2, 12, 12, 4, 10)
     """
     window, pads, x = _prepare("max_pool", group, x, window_shape, strides, padding, allow_inexact)
-    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
-    return _reduce(x, jnp.max, jax.lax.max, np.array(lowest, x.dtype), window, pads)
+    return _reduce(group, x, jnp.max, jax.lax.max, _lowest(x), window, pads)
 
 
 def avg_pool(
@@ -74,25 +77,38 @@ def avg_pool(
       ValueError: the window does not commute with the group on this image size.
     """
     window, pads, x = _prepare("avg_pool", group, x, window_shape, strides, padding, allow_inexact)
-    total = _reduce(x, jnp.sum, jax.lax.add, np.zeros((), x.dtype), window, pads)
-    return total / np.prod(window.size).astype(total.dtype)
+    total = _reduce(group, x, jnp.sum, jax.lax.add, np.zeros((), x.dtype), window, pads)
+    return total / preserved_pixels(group, window.size).sum().astype(total.dtype)
 
 
 def global_max_pool(group: Group, x: Num[Array, "b *field"]) -> Num[Array, "b *rest"]:
     """Maximum over all of space: `[b, *space, (h,) c]` to `[b, (h,) c]`.
 
-    Invariant to every permutation of the pixels; a regular field keeps its group axis.
+    Invariant to every permutation of the pixels; a regular field keeps its group axis. Of a skewed
+    lattice, the pixels that the group preserves.
     """
-    return jnp.max(x, axis=tuple(range(1, group.dim + 1)))
+    space = tuple(range(1, group.dim + 1))
+    return jnp.max(fill_outside(group, x, space, _lowest(x)), axis=space)
 
 
 def global_avg_pool(group: Group, x: Num[Array, "b *field"]) -> Num[Array, "b *rest"]:
     """Mean over all of space: `[b, *space, (h,) c]` to `[b, (h,) c]`.
 
     Invariant to every permutation of the pixels, to rounding; a regular field keeps its group
-    axis.
+    axis. Of a skewed lattice, the pixels that the group preserves.
     """
-    return jnp.mean(x, axis=tuple(range(1, group.dim + 1)))
+    space = tuple(range(1, group.dim + 1))
+    if not skewed_axes(group):
+        return jnp.mean(x, axis=space)
+    kept = preserved_pixels(group, x.shape[1 : 1 + group.dim])
+    where = kept.reshape(1, *kept.shape, *(1,) * (x.ndim - 1 - group.dim))
+    return jnp.mean(x, axis=space, where=where)
+
+
+def _lowest(x: Array) -> np.ndarray:
+    """What never wins a maximum."""
+    lowest = -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.iinfo(x.dtype).min
+    return np.array(lowest, x.dtype)
 
 
 def _prepare(
@@ -116,6 +132,7 @@ def _prepare(
 
 
 def _reduce(
+    group: Group,
     x: Array,
     reduce: Callable[..., Array],
     combine: Callable[[Array, Array], Array],
@@ -124,6 +141,8 @@ def _reduce(
     pads: Pads,
 ) -> Array:
     d = len(window.size)
+    if skewed_axes(group):
+        return _reduce_taps(group, x, reduce, initial, window, pads)
     space = x.shape[1 : 1 + d]
     tiles = all(n % k == 0 for n, k in zip(space, window.size, strict=True))
     if window.strides == window.size and tiles and not np.any(pads):
@@ -140,3 +159,28 @@ def _reduce(
         (1, *window.strides, *(1,) * rest),
         ((0, 0), *pads, *((0, 0),) * rest),
     )
+
+
+def _reduce_taps(
+    group: Group,
+    x: Array,
+    reduce: Callable[..., Array],
+    initial: np.ndarray,
+    window: Window,
+    pads: Pads,
+) -> Array:
+    """Over the taps that the group preserves, each a strided slice of the padded input."""
+    d = group.dim
+    rest = ((0, 0),) * (x.ndim - 1 - d)
+    x = fill_outside(group, x, range(1, 1 + d), initial)
+    outputs = [window.outputs(a, x.shape[1 + a]) for a in range(d)]
+    x = jnp.pad(x, ((0, 0), *pads, *rest), constant_values=initial)
+    taps = [
+        x[(slice(None), *map(_stretch, tap, outputs, window.strides))]
+        for tap in np.argwhere(preserved_pixels(group, window.size)).tolist()
+    ]
+    return fill_outside(group, reduce(jnp.stack(taps), axis=0), range(1, 1 + d), 0)
+
+
+def _stretch(first: int, count: int, stride: int) -> slice:
+    return slice(first, first + (count - 1) * stride + 1, stride)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Num
 
 from ..actions import swapped_axes
 from ..groups import Group
-from ._window import check_field, per_axis
+from ._window import check_field, check_separable, per_axis
 
 _METHODS = ("nearest", "linear")
 _PADDINGS = {"EDGE": "edge", "CIRCULAR": "wrap"}
@@ -53,6 +53,7 @@ def upsample(
       >>> nn.upsample(groups.p4(), jnp.ones((2, 12, 16, 4, 10)), 2).shape
       (2, 24, 32, 4, 10)
     """
+    check_separable("upsample", group, "GroupConvTranspose with an odd kernel")
     check_field("upsample", group, x.shape)
     factors = per_axis("upsample", group, "factor", factor)
     for what, given, known in (("method", method, _METHODS), ("padding", padding, _PADDINGS)):

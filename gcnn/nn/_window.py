@@ -8,13 +8,16 @@ an element that reverses the axis if and only if its sampling grid is centred,
 which for symmetric padding, lo = hi, says that the remainder is 0; and with an element that swaps
 two axes if and only if size, stride, dilation and padding are equal along both. An axis that no
 element moves is free.
+
+Along axes that the group skews, elements turn about a pixel: the image, the window and the output
+all have an odd number of pixels, besides a centred grid and equal settings.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from ..actions import mirrored_axes, swapped_axes
+from ..actions import check_sides, mirrored_axes, skewed_axes, swapped_axes
 from ..groups import Group
 
 Padding = str | int | Sequence[int | tuple[int, int]]
@@ -61,6 +64,10 @@ class Window:
             return lo, max(last + k - n, 0)
         return cast(Pads, self.padding)[axis]  # a str was one of the four
 
+    def outputs(self, axis: int, n: int) -> int:
+        """How many windows fit on n pixels."""
+        return (n + sum(self.pads(axis, n)) - self.extent(axis)) // self.strides[axis] + 1
+
     def is_centred(self, axis: int, n: int) -> bool:
         """The law, for an axis of n pixels that some element reverses."""
         lo, hi = self.pads(axis, n)
@@ -80,18 +87,27 @@ def make_window(
     """Bring the arguments of a layer, which knows these modes of padding, to one form.
 
     Raises:
-      ValueError: a wrong number of axes, a size below one, or an unknown padding.
+      ValueError: a wrong number of axes, a size below one, an unknown padding, or an even size
+        or a periodic padding on a lattice that the group skews.
     """
     before = None
     if window_shape is not None:
         before = per_axis(layer, group, "window_shape", window_shape)
-    return Window(
+    window = Window(
         per_axis(layer, group, "size", size),
         per_axis(layer, group, "strides", 1 if strides is None else strides),
         per_axis(layer, group, "dilation", 1 if dilation is None else dilation),
         _padding(layer, group, padding, modes),
         before,
     )
+    check_sides(group, window.size, f"{layer}: a window")
+    if window.padding in ("CIRCULAR", "REFLECT") and skewed_axes(group):
+        raise ValueError(
+            f"{layer}: padding {window.padding} continues a rectangle, and {group} preserves none: "
+            f"the element {group.names[min(skewed_axes(group).values())]} skews its axes. Use "
+            f"SAME, VALID or explicit padding."
+        )
+    return window
 
 
 def check_field(layer: str, group: Group, shape: Sequence[int]) -> None:
@@ -100,6 +116,19 @@ def check_field(layer: str, group: Group, shape: Sequence[int]) -> None:
         raise ValueError(
             f"{layer} under {group} takes an image [b, *space, c] or a regular field "
             f"[b, *space, h, c] with {group.dim} space axes, got shape {tuple(shape)}."
+        )
+
+
+def check_separable(layer: str, group: Group, instead: str) -> None:
+    """Refuse an operation that works along one axis at a time on a lattice that is skewed.
+
+    Raises:
+      ValueError: the group skews an axis.
+    """
+    for axis, g in skewed_axes(group).items():
+        raise ValueError(
+            f"{layer} works along one axis at a time, and would not commute with the element "
+            f"{group.names[g]} of {group}, which skews axis {axis}. Use {instead}."
         )
 
 
@@ -150,11 +179,19 @@ def resolve_pads(
                 f"{f'{n - 1} pixels beside the edge' if reflects else f'{n} pixels'} of axis "
                 f"{axis}. Use a smaller window or a larger image."
             )
-    if allow_inexact:
-        return pads
-    for axis, g in mirrored_axes(group).items():
-        if not window.is_centred(axis, shape[axis]):
-            raise ValueError(_broken(layer, group, window, axis, shape[axis], g))
+    check_sides(group, shape, f"{layer}: an input")
+    if not allow_inexact:
+        for axis, g in mirrored_axes(group).items():
+            if not window.is_centred(axis, shape[axis]):
+                raise ValueError(_broken(layer, group, window, axis, shape[axis], g))
+    for axis, g in skewed_axes(group).items():
+        if (outputs := window.outputs(axis, shape[axis])) % 2 == 0:
+            raise ValueError(
+                f"{layer}: {shape[axis]} pixels along axis {axis} with stride "
+                f"{window.strides[axis]} give {outputs} outputs, and it must be an odd number: the "
+                f"element {group.names[g]} of {group} skews the axis, and turns about a pixel. Use "
+                f"{' or '.join(_remedies(group, window, axis, shape[axis]))}."
+            )
     return pads
 
 
@@ -170,26 +207,30 @@ def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int)
         f"{before}size {k}, stride {s}, dilation {d}, padding {padding} = {(lo, hi)} on {n} pixels "
         f"(axis {axis}) is not centred. It needs hi - lo = (N + lo + hi - d(k-1) - {first}) mod s, "
         f"and these are {hi - lo} and {(n + lo + hi - window.extent(axis)) % s}. Use "
-        f"{' or '.join(_remedies(window, axis, n))}; allow_inexact=True accepts an inexact layer."
+        f"{' or '.join(_remedies(group, window, axis, n))}; allow_inexact=True accepts an inexact "
+        f"layer."
     )
 
 
-def _remedies(window: Window, axis: int, n: int) -> list[str]:
+def _remedies(group: Group, window: Window, axis: int, n: int) -> list[str]:
     """The nearest settings that obey the law, each changing one thing."""
     k, d, s = window.size[axis], window.dilation[axis], window.strides[axis]
     before = None if window.window_shape is None else (window.window_shape[axis],)
+    skewed = axis in skewed_axes(group)
 
     def obeys(n: int = n, k: int = k, padding: str | Pads = window.padding) -> bool:
         pads = padding if isinstance(padding, str) else (padding[-1],)
         one = Window((k,), (s,), (d,), pads, before)
-        return n + sum(one.pads(0, n)) >= one.extent(0) and one.is_centred(0, n)
+        if n + sum(one.pads(0, n)) < one.extent(0) or not one.is_centred(0, n):
+            return False
+        return not skewed or bool(n % 2 and k % 2 and one.outputs(0, n) % 2)
 
     own = window.padding if isinstance(window.padding, str) else (window.padding[axis],)
     remedies = []
-    sizes = [j for j in (k + 1, k - 1) if j > 0 and obeys(k=j, padding=own)]
+    sizes = [j for j in (k + 1, k - 1, k + 2, k - 2) if j > 0 and obeys(k=j, padding=own)]
     if sizes:
         remedies.append(f"size {sizes[0]}")
-    pixels = [m for m in range(n + 1, n + s + 1) if obeys(n=m, padding=own)]
+    pixels = [m for m in range(n + 1, n + 2 * s + 1) if obeys(n=m, padding=own)]
     if pixels:
         remedies.append(f"{pixels[0]} pixels")
     lo, _ = window.pads(axis, n)

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from ..actions import act_on_image, act_on_regular
+from ..actions import act_on_image, act_on_regular, skewed_axes
 from ..groups import Group, axiom_violations
 from ._table import table
 
@@ -43,7 +43,8 @@ def group_laws(group: Group) -> LawReport:
     - the Cayley table: closure, associativity, identity, inverse
     - the matrices: ρ(g)ρ(h) = ρ(gh)
     - images and regular fields: g·(h·f) = (gh)·f and e·f = f, on arrays of distinct entries, of
-      even and odd sizes, so that two different permutations cannot agree
+      even and odd sizes, so that two different permutations cannot agree; where the group skews
+      the lattice, of the odd and equal sizes that it preserves
 
     A group that was built with `Group` fulfils the first two; the report shows it again from the
     tables as they are now.
@@ -75,7 +76,9 @@ def _homomorphism(group: Group) -> str:
 
 def _action(group: Group, act, rest: tuple[int, ...]) -> str:
     for n in (4, 5):
-        shape = (1, *range(n, n + group.dim), *rest)  # unequal sides, and both parities
+        skewed = skewed_axes(group)
+        sides = (2 * n - 3 if a in skewed else n + a for a in range(group.dim))
+        shape = (1, *sides, *rest)  # unequal sides and both parities, where the group permits
         f = np.arange(np.prod(shape)).reshape(shape)
         if not np.array_equal(act(group, group.identity, f), f):
             return "e·f is not f"
