@@ -209,12 +209,14 @@ def test_a_wide_layer_takes_blocks_and_a_person_can_say_otherwise():
 
 
 def test_what_is_clear_to_the_cost_model():
-    def choice(name="p4m", o=64, pixels=4096, platform="cpu", dtype="float32"):
-        return cheaper_evaluation(GROUPS[name], o, pixels, platform, dtype)
+    def choice(name="p4m", o=64, k=3, pixels=4096, platform="cpu", dtype="float32"):
+        group = GROUPS[name]
+        return cheaper_evaluation(group, (k,) * group.dim, o, pixels, platform, dtype)
 
     assert choice(o=128) == "fourier" and choice(o=8) == "direct"
-    assert choice("O", 32) == "fourier" and choice("O", 4) == "direct"
+    assert choice("O", 32) == "fourier" and choice("O", 1) == "direct"
     assert choice("p4", 256) == "fourier" and choice("p4", 32) == "direct"
+    assert choice(o=32, k=1) == "fourier" and choice(o=32) == "direct"
     assert choice("p1", 4096) == "direct"  # there are no blocks
     assert choice(pixels=64) == choice(platform="gpu") == choice(dtype="bfloat16") == "direct"
 

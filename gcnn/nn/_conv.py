@@ -255,6 +255,7 @@ class GroupConv(AbstractConv):
         outputs = [self.window.outputs(axis, n) for axis, n in enumerate(space)]
         chosen = self.evaluation or cheaper_evaluation(
             self.group,
+            self.window.size,
             self.out_features,
             math.prod((x.shape[0], *outputs)),
             jax.default_backend(),
