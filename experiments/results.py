@@ -4,7 +4,7 @@ python -m experiments.results runs/p4cnn/summary.json ...
 python -m experiments.results runs/shift runs/table         # a study: its page and its figures
 python -m experiments.results                               # only the tables
 
-The tables stand between marks in README.md and in docs/results.md.
+The tables stand between marks in README.md, docs/results.md and docs/guide/blocks.md.
 """
 
 import json
@@ -20,7 +20,8 @@ from .page import table
 from .table import markdown
 
 ROOT = Path(__file__).parents[1]
-RESULTS, PAGES = ROOT / "results", (ROOT / "README.md", ROOT / "docs" / "results.md")
+RESULTS = ROOT / "results"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "guide" / "blocks.md")
 
 
 def record(path: Path, results: Path = RESULTS) -> None:
@@ -100,6 +101,23 @@ def runs_table(summaries: list[dict[str, Any]]) -> str:
     return table(header, lines)
 
 
+def convolution_table(cases: dict[str, dict[str, Any]]) -> str:
+    """Recorded cases of `benchmarks.convolution`: how much faster ours is than the plain program.
+
+    Args:
+      cases: by name, as in the findings of the benchmark.
+    """
+    header = ["", "evaluation", "forward", "forward and backward"]
+    lines = []
+    for name, case in cases.items():
+        way = case.get("chosen", "ours")
+        ratios = [case[mode][way]["ratio"][1] if mode in case else None
+                  for mode in ("forward", "training")]  # fmt: skip
+        shown = ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+        lines.append([name, case.get("chosen", ""), *shown])
+    return table(header, lines)
+
+
 def render(page: str, tables: dict[str, str]) -> str:
     """The page with each table between its marks, where it has them.
 
@@ -122,6 +140,9 @@ def tables(results: Path = RESULTS) -> dict[str, str]:
     path = results / "reproduce" / "summary.json"
     if path.exists():
         found["table"] = markdown(json.loads(path.read_text())["findings"]["rows"])
+    path = results / "convolution" / "summary.json"
+    if path.exists():
+        found["convolution"] = convolution_table(json.loads(path.read_text())["findings"]["cases"])
     return found
 
 

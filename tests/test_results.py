@@ -6,7 +6,16 @@ import pytest
 
 from experiments import results
 from experiments.durable.records import write_json
-from experiments.results import PAGES, record, record_study, recorded, render, runs_table, tables
+from experiments.results import (
+    PAGES,
+    convolution_table,
+    record,
+    record_study,
+    recorded,
+    render,
+    runs_table,
+    tables,
+)
 
 SUMMARY = {
     "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
@@ -21,8 +30,34 @@ SUMMARY = {
 def test_pages_show_what_is_recorded(page):
     text = page.read_text()
     assert render(text, tables()) == text
-    assert "<!-- table: begin -->" in text
-    assert render(text, {"table": "other\n"}) != text
+    marks = [name for name in ("table", "convolution") if f"<!-- {name}: begin -->" in text]
+    assert marks
+    assert all(render(text, {name: "other\n"}) != text for name in marks)
+
+
+def test_the_table_of_convolutions_shows_what_a_layer_chooses():
+    def timed(ratio):
+        return {"ms": [1.0, 2.0, 3.0], "ratio": [ratio - 1, ratio, ratio + 1]}
+
+    layer = {way: timed(k) for k, way in enumerate(("plain", "direct", "fourier"), 1)}
+    cases = {
+        "a layer": {"chosen": "fourier", "forward": layer, "training": {"fourier": timed(4.5)}},
+        "a step": {"training": {"ours": timed(1.25)}},
+    }
+    rows = convolution_table(cases).splitlines()[2:]
+    assert rows == ["| a layer | fourier | 3.00 | 4.50 |", "| a step |  |  | 1.25 |"]
+
+
+def test_the_seeds_of_a_table_are_kept_one_by_one(tmp_path):
+    results = tmp_path / "results"
+    write_json(results / "table" / "a" / "seed0.json", {**SUMMARY, "name": "a/seed0"})
+    folder = tmp_path / "runs" / "table"
+    write_json(folder / "summary.json", {**SUMMARY, "name": "table"})
+    (folder / "page.md").touch()
+    write_json(folder / "a" / "seed1" / "summary.json", {**SUMMARY, "name": "a/seed1"})
+    record_study(folder, results)
+    found = {path.name for path in (results / "table" / "a").iterdir()}
+    assert found == {"seed0.json", "seed1.json"}  # the older one stays
 
 
 def test_the_table_has_a_row_for_each_run_the_best_first():
