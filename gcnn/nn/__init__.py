@@ -14,6 +14,8 @@ from ._conv_transpose import LiftingConvTranspose as LiftingConvTranspose
 from ._cosets import CosetPool as CosetPool
 from ._cosets import CosetUnpool as CosetUnpool
 from ._cosets import Restrict as Restrict
+from ._depthwise import DepthwiseConv as DepthwiseConv
+from ._depthwise import SeparableGroupConv as SeparableGroupConv
 from ._group_pool import GroupPool as GroupPool
 from ._learned_polyphase import LearnedPolyphase as LearnedPolyphase
 from ._polyphase import PolyphasePool as PolyphasePool

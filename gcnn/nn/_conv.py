@@ -22,7 +22,7 @@ from ..kernels import (
     lifting_bank,
 )
 from ._correlate import correlate
-from ._window import Padding, Pads, Window, check_swaps, make_window, resolve_pads
+from ._window import Padding, Window, check_swaps, make_window, padded
 
 
 class AbstractConv(nnx.Module):
@@ -153,20 +153,10 @@ class AbstractConv(nnx.Module):
 
     def _correlate(self, x: Array, filters: Array) -> Array:
         """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]`, by the stride."""
-        x, pads = self._padded(x)
+        x, pads = padded(type(self).__name__, self.group, self.window, x, self.allow_inexact)
         return correlate(
             x, filters, self.window.strides, pads, self.window.dilation, self.precision
         )
-
-    def _padded(self, x: Array) -> tuple[Array, Pads]:
-        """The image `[b, *space, ...]`, wrapped around if need be, and what zeros it lacks."""
-        d = self.group.dim
-        space = x.shape[1 : 1 + d]
-        pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
-        if self.window.padding == "CIRCULAR":
-            rest = ((0, 0),) * (x.ndim - 1 - d)
-            return jnp.pad(x, ((0, 0), *pads, *rest), mode="wrap"), ((0, 0),) * d
-        return x, pads
 
 
 class LiftingConv(AbstractConv):
@@ -250,7 +240,8 @@ class GroupConv(AbstractConv):
         return group_bank(self.group, self.kernel[...])
 
     def _evaluate(self, x: Array) -> Array:
-        padded, pads = self._padded(x)
+        name = type(self).__name__
+        wrapped, pads = padded(name, self.group, self.window, x, self.allow_inexact)
         space = x.shape[1 : 1 + self.group.dim]
         outputs = [self.window.outputs(axis, n) for axis, n in enumerate(space)]
         chosen = self.evaluation or cheaper_evaluation(
@@ -265,7 +256,7 @@ class GroupConv(AbstractConv):
             return super()._evaluate(x)
         return fourier_convolution(
             self.group,
-            padded,
+            wrapped,
             self.kernel[...].astype(x.dtype),
             self.window.strides,
             pads,

@@ -43,6 +43,21 @@ def correlate(
     return _conv(x, filters, strides, pads, dilation, precision)
 
 
+def depthwise(
+    x: Num[Array, "b *space c"],
+    filters: Num[Array, "*u 1 c"],
+    strides: Sequence[int],
+    pads: Pads,
+    dilation: Sequence[int],
+    precision: PrecisionLike = None,
+) -> Num[Array, "b *space_out c"]:
+    """Cross-correlation of each channel with a filter of its own; arguments as in `correlate`.
+
+    y(p, c) = Σ_u x(s·p + d·u, c) F(u, 0, c)
+    """
+    return _conv(x, filters, strides, pads, dilation, precision, groups=x.shape[-1])
+
+
 def channels_last(d: int) -> jax.lax.ConvDimensionNumbers:
     """Images `[b, *space, i]` and filters `[*space, i, o]`, for d space axes."""
     image = (0, d + 1, *range(1, d + 1))
@@ -93,6 +108,7 @@ def _conv(
     pads: Pads,
     dilation: Sequence[int],
     precision: PrecisionLike,
+    groups: int = 1,
 ) -> Array:
     return jax.lax.conv_general_dilated(
         x,
@@ -101,5 +117,6 @@ def _conv(
         pads,
         rhs_dilation=dilation,
         dimension_numbers=channels_last(len(strides)),
+        feature_group_count=groups,
         precision=precision,
     )

@@ -19,7 +19,7 @@ from jaxtyping import Array, Num
 
 from ..actions import fill_outside, preserved_pixels, skewed_axes
 from ..groups import Group
-from ._window import Padding, Pads, Window, check_field, check_swaps, make_window, resolve_pads
+from ._window import Padding, Pads, Window, check_field, check_swaps, make_window, padded
 
 
 def max_pool(
@@ -124,10 +124,7 @@ def _prepare(
     window = make_window(layer, group, size, strides, 1, padding)
     if not allow_inexact:
         check_swaps(layer, group, window)
-    pads = resolve_pads(layer, group, window, x.shape[1 : 1 + group.dim], allow_inexact)
-    if window.padding == "CIRCULAR":
-        x = jnp.pad(x, ((0, 0), *pads, *((0, 0),) * (x.ndim - 1 - group.dim)), mode="wrap")
-        pads = ((0, 0),) * group.dim
+    x, pads = padded(layer, group, window, x, allow_inexact)
     return window, pads, x
 
 

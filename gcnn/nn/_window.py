@@ -17,6 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+import jax.numpy as jnp
+from jaxtyping import Array
+
 from ..actions import check_sides, mirrored_axes, skewed_axes, swapped_axes
 from ..groups import Group
 
@@ -193,6 +196,29 @@ def resolve_pads(
                 f"{' or '.join(_remedies(group, window, axis, shape[axis]))}."
             )
     return pads
+
+
+def padded(
+    layer: str, group: Group, window: Window, x: Array, allow_inexact: bool
+) -> tuple[Array, Pads]:
+    """The input `[b, *space, ...]`, wrapped around if the padding is periodic, and what it lacks.
+
+    Args:
+      layer: the name to use in messages.
+      group: the group.
+      window: the window.
+      x: an image or a field.
+      allow_inexact: skip the check of the law.
+
+    Raises:
+      ValueError: as in `resolve_pads`.
+    """
+    d = group.dim
+    pads = resolve_pads(layer, group, window, x.shape[1 : 1 + d], allow_inexact)
+    if window.padding != "CIRCULAR":
+        return x, pads
+    rest = ((0, 0),) * (x.ndim - 1 - d)
+    return jnp.pad(x, ((0, 0), *pads, *rest), mode="wrap"), ((0, 0),) * d
 
 
 def _broken(layer: str, group: Group, window: Window, axis: int, n: int, g: int) -> str:
