@@ -13,7 +13,7 @@ from jaxtyping import Array, Num
 
 from ..groups import Group
 from ..kernels import check_kernel_size, group_bank, lifting_bank
-from ._window import Padding, Window, check_swaps, make_window, resolve_pads
+from ._window import Padding, Pads, Window, check_swaps, make_window, resolve_pads
 
 
 class AbstractConv(nnx.Module):
@@ -98,6 +98,17 @@ class AbstractConv(nnx.Module):
         """Raise a ValueError if the window breaks the law on images of every size."""
         check_swaps(cls.__name__, group, window)
 
+    @classmethod
+    def pads(
+        cls, group: Group, window: Window, space: Sequence[int], allow_inexact: bool = False
+    ) -> Pads:
+        """(lo, hi) around an image of these sides, on every axis.
+
+        Raises:
+          ValueError: the layer would break the downsampling law there, or have no output.
+        """
+        return resolve_pads(cls.__name__, group, window, space, allow_inexact)
+
     @abc.abstractmethod
     def bank(self) -> Array:
         """The expanded filters, `[*kernel_size, (k,) i, h, o]`."""
@@ -125,8 +136,7 @@ class AbstractConv(nnx.Module):
     def _correlate(self, x: Array, filters: Array) -> Array:
         """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]`, by the stride."""
         d = self.group.dim
-        space = x.shape[1 : 1 + d]
-        pads = resolve_pads(type(self).__name__, self.group, self.window, space, self.allow_inexact)
+        pads = self.pads(self.group, self.window, x.shape[1 : 1 + d], self.allow_inexact)
         if self.window.padding == "CIRCULAR":
             x = jnp.pad(x, ((0, 0), *pads, (0, 0)), mode="wrap")
             pads = ((0, 0),) * d

@@ -12,7 +12,7 @@ element moves is free.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from ..actions import mirrored_axes, swapped_axes
 from ..groups import Group
@@ -94,7 +94,7 @@ def make_window(
     )
 
 
-def check_field(layer: str, group: Group, shape: Sequence[int]) -> None:
+def check_field(layer: str, group: Group, shape: Sequence[Any]) -> None:  # a batch may be symbolic
     """Raise a ValueError if this is the shape neither of an image nor of a regular field."""
     if len(shape) not in (group.dim + 2, group.dim + 3):
         raise ValueError(
