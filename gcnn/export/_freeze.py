@@ -1,6 +1,6 @@
 """A network whose convolutions over a group have become ordinary ones."""
 
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 from flax import nnx
@@ -8,13 +8,12 @@ from flax import nnx
 from ..nn import GroupConv, GroupConvTranspose, LiftingConv, LiftingConvTranspose
 from ._frozen import FrozenConv, FrozenConvTranspose
 
-M = TypeVar("M", bound=nnx.Module)
 _PLAIN = (LiftingConv, GroupConv)
 _TRANSPOSED = (LiftingConvTranspose, GroupConvTranspose)
 _CALLS = {kind.__call__ for kind in (*_PLAIN, *_TRANSPOSED)}
 
 
-def freeze(model: M) -> M:
+def freeze(model: nnx.Module) -> Any:
     """A copy of a model in which every convolution over a group is an ordinary one.
 
     freeze(f)(x) = f(x)

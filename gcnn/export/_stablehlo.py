@@ -77,7 +77,7 @@ def _on_the_host(array: Any) -> Any:
     return np.asarray(jax.random.key_data(array) if is_key else array)
 
 
-def save(path: str | os.PathLike[str], exported: Exported) -> None:
+def save(path: str | Path, exported: Exported) -> None:
     """Write a program to a file, beside it first, so that the file is whole or not there.
 
     To run it takes JAX, and neither Flax nor this package:
