@@ -5,6 +5,7 @@ actions  how a group element moves pixels, fields and filters
 kernels  pure functions from weights to filter banks
 nn       Flax NNX layers
 models   published architectures, as functions of a group
+export   networks that run without this package: plain convolutions, StableHLO
 verify   laws, equivariance per element, certificates, for any callable
 """
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import actions as actions
+    from . import export as export
     from . import groups as groups
     from . import kernels as kernels
     from . import models as models
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from . import verify as verify
 
 __version__ = "0.1.0"
-_ROOMS = ("actions", "groups", "kernels", "models", "nn", "verify")
+_ROOMS = ("actions", "export", "groups", "kernels", "models", "nn", "verify")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -18,6 +18,7 @@ ROOMS = {
     "kernels": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
     "nn": ({"groups", "actions", "kernels"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "models": ({"groups", "nn"}, {"jax", "jaxtyping", "flax"}),
+    "export": ({"groups", "actions", "nn"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "verify": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
     "selfcheck": ({"groups", "actions", "nn", "verify"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "__main__": ({"groups", "selfcheck", "verify"}, {"jax"}),
@@ -89,6 +90,7 @@ def test_imports_point_down(path):
         ("verify/_laws.py", "from ..nn import GroupConv", "gcnn.nn.GroupConv"),
         ("verify/_laws.py", "from .. import kernels", "gcnn.kernels"),
         ("verify/_laws.py", "def f():\n    from flax import nnx", "flax.nnx"),
+        ("export/_freeze.py", "from ..models import P4CNN", "gcnn.models.P4CNN"),
         ("nn/_pool.py", "import optax", "optax"),
     ],
 )

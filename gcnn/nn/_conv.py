@@ -22,7 +22,7 @@ from ..kernels import (
     lifting_bank,
 )
 from ._correlate import correlate
-from ._window import Padding, Window, check_swaps, make_window, padded
+from ._window import Padding, Pads, Window, check_swaps, make_window, padded, resolve_pads
 
 
 class AbstractConv(nnx.Module):
@@ -120,6 +120,17 @@ class AbstractConv(nnx.Module):
     def _check_window(cls, group: Group, window: Window) -> None:
         """Raise a ValueError if the window breaks the law on images of every size."""
         check_swaps(cls.__name__, group, window)
+
+    @classmethod
+    def pads(
+        cls, group: Group, window: Window, space: Sequence[int], allow_inexact: bool = False
+    ) -> Pads:
+        """(lo, hi) around an image of these sides, on every axis.
+
+        Raises:
+          ValueError: the layer would break the downsampling law there, or have no output.
+        """
+        return resolve_pads(cls.__name__, group, window, space, allow_inexact)
 
     @abc.abstractmethod
     def bank(self) -> Array:
@@ -244,11 +255,12 @@ class GroupConv(AbstractConv):
         wrapped, pads = padded(name, self.group, self.window, x, self.allow_inexact)
         space = x.shape[1 : 1 + self.group.dim]
         outputs = [self.window.outputs(axis, n) for axis, n in enumerate(space)]
+        batch = x.shape[0] if isinstance(x.shape[0], int) else 1  # symbolic, where it is exported
         chosen = self.evaluation or cheaper_evaluation(
             self.group,
             self.window.size,
             self.out_features,
-            math.prod((x.shape[0], *outputs)),
+            batch * math.prod(outputs),
             jax.default_backend(),
             x.dtype.name,
         )

@@ -8,6 +8,7 @@ images of every size, if and only if
     lo = hi.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax
@@ -40,20 +41,30 @@ class AbstractConvTranspose(AbstractConv):
                     f"accepts an inexact layer."
                 )
 
+    @classmethod
+    def pads(
+        cls, group: Group, window: Window, space: Sequence[int], allow_inexact: bool = False
+    ) -> Pads:
+        """(lo, hi) around the pixels and the zeros between them, on every axis.
+
+        Raises:
+          ValueError: the layer would have no output.
+        """
+        pads: Pads = tuple(transposed_pads(window, axis) for axis in range(group.dim))
+        for axis, (n, (lo, hi)) in enumerate(zip(space, pads, strict=True)):
+            padded = (n - 1) * window.strides[axis] + 1 + lo + hi
+            if padded < window.extent(axis):
+                raise ValueError(
+                    f"{cls.__name__}: {n} pixels along axis {axis} with stride "
+                    f"{window.strides[axis]}, padded by {(lo, hi)}, are {padded}, fewer than the "
+                    f"{window.extent(axis)} that a window spans. Pad more, or use a smaller window."
+                )
+        return pads
+
     def _correlate(self, x: Array, filters: Array) -> Array:
         """Slide filters `[*kernel_size, i, o]` over `[b, *space, i]` with zeros in between."""
         d, strides = self.group.dim, self.window.strides
-        pads: Pads = tuple(transposed_pads(self.window, axis) for axis in range(d))
-        for axis, (lo, hi) in enumerate(pads):
-            n = x.shape[1 + axis]
-            padded = (n - 1) * strides[axis] + 1 + lo + hi
-            if padded < self.window.extent(axis):
-                raise ValueError(
-                    f"{type(self).__name__}: {n} pixels along axis {axis} with stride "
-                    f"{strides[axis]}, padded by {(lo, hi)}, are {padded}, fewer than the "
-                    f"{self.window.extent(axis)} that a window spans. Pad more, or use a smaller "
-                    f"window."
-                )
+        pads = self.pads(self.group, self.window, x.shape[1 : 1 + d], self.allow_inexact)
         if self.window.padding == "CIRCULAR":
             # Whole pixels of the next period, and of what is left only zeros between pixels.
             wrap = tuple((lo // s, hi // s) for (lo, hi), s in zip(pads, strides, strict=True))

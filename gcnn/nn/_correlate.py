@@ -79,6 +79,7 @@ def _gains_from_a_row(
     # the gradient of the kernel slides a window of the output's size over the padded input;
     # XLA exchanges the two if the window is the larger one, and is slow then
     fits = (space[0] + 1) * sides[1] < space[0] * (space[1] + sum(pads[1]))
+    b = b if isinstance(b, int) else 1  # symbolic, where it is exported
     worth = b * math.prod(sides) >= _MANY_PIXELS or i * o >= _MANY_PRODUCTS
     return fits and worth and 0 < added <= 0.3 * sides[0] and max(i, o) > 16
 

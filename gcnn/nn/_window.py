@@ -15,7 +15,7 @@ all have an odd number of pixels, besides a centred grid and equal settings.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -113,7 +113,7 @@ def make_window(
     return window
 
 
-def check_field(layer: str, group: Group, shape: Sequence[int]) -> None:
+def check_field(layer: str, group: Group, shape: Sequence[Any]) -> None:  # a batch may be symbolic
     """Raise a ValueError if this is the shape neither of an image nor of a regular field."""
     if len(shape) not in (group.dim + 2, group.dim + 3):
         raise ValueError(
