@@ -8,8 +8,6 @@ are interleaved, so that whatever else the machine does hits both alike.
 """
 
 import dataclasses
-import statistics
-import time
 
 import jax
 import numpy as np
@@ -18,6 +16,8 @@ import tyro
 from experiments.configs import pages
 from experiments.training import compiler
 from experiments.training.step import build
+
+from .interleaved import interleaved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,16 +48,18 @@ def measure(options: Options) -> dict[str, float]:
         "options": jax.jit(plain, donate_argnums=0, compiler_options=compiler.options()),
         "defaults": jax.jit(plain, donate_argnums=0),
     }
-    states = {name: program.start() for name in steps}
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(options.repetitions + 2):  # the first two warm up
-        chosen = rng.integers(0, 1000, config.batch_size)
-        for name in sorted(steps, reverse=repetition % 2 == 1):
-            started = time.perf_counter()
-            states[name] = jax.block_until_ready(steps[name](states[name], images, labels, chosen))
-            if repetition >= 2:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: 1e3 * statistics.median(values) for name, values in seconds.items()}
+    chosen = rng.integers(0, 1000, config.batch_size)
+
+    def stepping(step):
+        state = [program.start()]
+
+        def run() -> None:
+            state[0] = jax.block_until_ready(step(state[0], images, labels, chosen))
+
+        return run
+
+    times = interleaved({k: stepping(step) for k, step in steps.items()}, options.repetitions)
+    return {name: times.milliseconds(name).median for name in steps}
 
 
 def main() -> None:

@@ -9,8 +9,6 @@ ratio: above 1, all at once is faster.
 """
 
 import dataclasses
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,8 @@ from experiments.durable.records import provenance, write_json
 from experiments.parallel.seeds import side_by_side
 from experiments.training.step import Program, build
 from gcnn import groups, models
+
+from .interleaved import interleaved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,24 +86,17 @@ def measure(case: str, options: Options) -> dict[str, Any]:
 
     each = [stepping(p, c) for p, c in zip(programs, chosen, strict=True)]
     at_once = stepping(side_by_side(programs), chosen)
-    seconds: dict[str, list[float]] = {"apart": [], "at_once": []}
-    for repetition in range(options.repetitions + 2):  # the first two compile and warm up
-        for name, runs in (("apart", each), ("at_once", [at_once])):
-            started = time.perf_counter()
-            for run in runs:
-                run()
-            if repetition >= 2:
-                seconds[name].append(time.perf_counter() - started)
-    ratios = [a / b for a, b in zip(seconds["apart"], seconds["at_once"], strict=True)]
-    quartiles = statistics.quantiles(ratios, n=4)
+    runs = {"apart": lambda: [run() for run in each], "at_once": at_once}
+    times = interleaved(runs, options.repetitions)  # the first two calls compile and warm up
+    ratio = times.ratio("apart", "at_once")
     return {
         "case": case,
         "batch": batch,
         "seeds": options.seeds,
-        "apart_ms": 1e3 * statistics.median(seconds["apart"]),
-        "at_once_ms": 1e3 * statistics.median(seconds["at_once"]),
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [quartiles[0], quartiles[2]],
+        "apart_ms": times.milliseconds("apart").median,
+        "at_once_ms": times.milliseconds("at_once").median,
+        "ratio": ratio.median,
+        "ratio_quartiles": [ratio.low, ratio.high],
         "repetitions": options.repetitions,
     }
 

@@ -9,9 +9,7 @@ does hits both alike; medians are given, and the spread of the ratio of neighbou
 """
 
 import dataclasses
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,8 @@ from flax import nnx
 
 from experiments.durable.records import provenance, write_json
 from gcnn import groups, models
+
+from .interleaved import interleaved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Options:
     json: Path | None = None
 
 
-def make_step(model: nnx.Module, batch: int) -> Callable[[], None]:
-    """One training step on fixed random data, run to its end; the first call compiles it."""
+def program(model: nnx.Module, batch: int) -> tuple[Any, tuple[Any, ...]]:
+    """One training step on fixed random data: from a state to the next, and the first state."""
     graph, *states = nnx.split(model, nnx.Param, ...)
     params, rest = map(nnx.as_pure, states)
     optimizer = optax.adam(1e-3)
@@ -60,13 +60,22 @@ def make_step(model: nnx.Module, batch: int) -> Callable[[], None]:
         updates, opt_state = optimizer.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), rest_out, opt_state
 
-    step = jax.jit(step, donate_argnums=(0, 1, 2))
-    state: list[Any] = [params, rest, optimizer.init(params)]
+    return jax.jit(step, donate_argnums=(0, 1, 2)), (params, rest, optimizer.init(params))
+
+
+def stepping(step: Callable[..., Any], state: Sequence[Any]) -> Callable[[], None]:
+    """Each call takes the next step and waits for its end."""
+    held = list(state)
 
     def run() -> None:
-        state[:] = jax.block_until_ready(step(*state))
+        held[:] = jax.block_until_ready(step(*held))
 
     return run
+
+
+def make_step(model: nnx.Module, batch: int) -> Callable[[], None]:
+    """One training step on fixed random data, run to its end; the first call compiles it."""
+    return stepping(*program(model, batch))
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -75,21 +84,13 @@ def measure(options: Options) -> dict[str, Any]:
         "p4cnn": make_step(models.P4CNN(groups.p4(), rngs=nnx.Rngs(0)), options.batch),
         "plain": make_step(models.P4CNN(groups.p1(), channels=40, rngs=nnx.Rngs(0)), options.batch),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repetition in range(options.repetitions + 3):  # the first three warm up
-        order = list(steps) if repetition % 2 else list(reversed(steps))
-        for name in order:
-            started = time.perf_counter()
-            steps[name]()
-            if repetition >= 3:
-                seconds[name].append(time.perf_counter() - started)
-    ratios = [a / b for a, b in zip(seconds["p4cnn"], seconds["plain"], strict=True)]
-    quartiles = statistics.quantiles(ratios, n=4)
+    times = interleaved(steps, options.repetitions, warm_up=3)
+    ratio = times.ratio("p4cnn", "plain")
     return {
-        "p4cnn_ms": 1e3 * statistics.median(seconds["p4cnn"]),
-        "plain_ms": 1e3 * statistics.median(seconds["plain"]),
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [quartiles[0], quartiles[2]],
+        "p4cnn_ms": times.milliseconds("p4cnn").median,
+        "plain_ms": times.milliseconds("plain").median,
+        "ratio": ratio.median,
+        "ratio_quartiles": [ratio.low, ratio.high],
         "repetitions": options.repetitions,
         "batch": options.batch,
     }

@@ -1,0 +1,228 @@
+"""Our layers, blocks and training steps against plain ones of equal width, side by side.
+
+    python -m benchmarks.convolution              # under ten minutes on two quiet cores
+    python -m benchmarks.convolution --quick      # a few small cases, under a minute
+    python -m benchmarks.convolution --only "p4m layer, 64"
+
+On the device it finds: forward, and forward and backward; medians and quartiles of interleaved
+repetitions; the compiler's account of the memory, and its time. It writes runs/convolution/page.md
+with a figure, and summary.json, for `python -m experiments.results runs/convolution` to record.
+
+With `--escnn PYTHON`, escnn and PyTorch are timed, too, by an interpreter of their own. They need
+gfortran, Python 3.11 and numpy below 2, which no environment of ours can have:
+
+    apt-get install gfortran
+    python3.11 -m venv escnn-env
+    escnn-env/bin/pip install torch 'numpy<2' escnn
+    python -m benchmarks.convolution --escnn escnn-env/bin/python
+"""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import tyro
+from rich.console import Console
+from rich.markup import escape
+
+from experiments.page import write_page
+
+from . import cases as rows
+from .cases import Case
+from .convolution_figure import draw
+from .convolution_page import parts
+from .interleaved import interleaved
+from .program import Program, forward, programs, text
+from .variants import apart, build
+
+ROOT = Path(__file__).parents[1]
+_TOLERANCE = 0.05  # of TensorFloat-32 on a GPU, and far below what another function would differ by
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    Attributes:
+      quick: a few small cases instead of all.
+      only: those cases whose name begins so.
+      repetitions: at most.
+      seconds: after which a case begins no further repetition, once it has three.
+      escnn: the Python of an environment with PyTorch and escnn.
+      out: the folder to write.
+    """
+
+    quick: bool = False
+    only: str = ""
+    repetitions: int = 15
+    seconds: float = 5.0
+    escnn: Path | None = None
+    out: Path = Path("runs/convolution")
+
+
+def chosen_cases(options: Options) -> tuple[Case, ...]:
+    """The cases to measure.
+
+    Raises:
+      ValueError: there are none, or too few repetitions.
+    """
+    if options.repetitions < 2:
+        raise ValueError(f"A spread needs --repetitions 2 or more, got {options.repetitions}.")
+    cases = rows.QUICK if options.quick else rows.CASES
+    found = tuple(case for case in cases if case.name.startswith(options.only))
+    if not found:
+        names = "\n  ".join(case.name for case in cases)
+        raise ValueError(f"No case begins with {options.only!r}. There are\n  {names}")
+    return found
+
+
+def measure(case: Case, options: Options) -> dict[str, Any]:
+    """Times, ratios, memory and time to compile of every variant of a case.
+
+    Raises:
+      ValueError: the variants do not compute the same.
+    """
+    variants = build(case)
+    left_to_layer = variants.pop("chosen", None)
+    modes = programs(case, variants)
+    found: dict[str, Any] = {
+        **{k: getattr(case, k) for k in ("kind", "fields", "kernel", "side", "batch", "channels")},
+        "group": case.group.name,
+        "difference": difference(case, modes),
+    }
+    if left_to_layer:
+        # the layer chooses where it is traced: the same program is the same choice
+        given = text(forward(left_to_layer))
+        [found["chosen"]] = (k for k, p in modes["forward"].items() if p.text == given)
+    for mode, each in modes.items():
+        times = interleaved(
+            {name: program.run for name, program in each.items()},
+            options.repetitions,
+            budget=options.seconds,
+        )
+        found[mode] = {
+            name: {
+                "ms": times.milliseconds(name).to_list(),
+                "ratio": times.ratio("plain", name).to_list(),
+                "repetitions": len(times.seconds[name]),
+                "compile_seconds": program.compile_seconds,
+                "megabytes": program.megabytes,
+            }
+            for name, program in each.items()
+        }
+    return found
+
+
+def difference(case: Case, modes: dict[str, dict[str, Program]]) -> float | None:
+    """The largest difference between variants that are one function, in units of the largest value.
+
+    Of the output; of a layer also the gradient by its input.
+
+    Raises:
+      ValueError: it is too large for the rounding of any device.
+    """
+    if case.kind == "training step":  # networks that differ
+        return None
+    reference = "ours" if case.kind == "inference" else "plain"
+    values = {
+        name: [program.run()] for name, program in modes["forward"].items()
+        if case.kind != "inference" or name != "plain"
+    }  # fmt: skip
+    if case.kind == "layer":
+        for name, program in modes["training"].items():
+            y, (_, by_input), _ = program.run()
+            values[name] += [y, by_input]
+    worst, name = max(
+        (apart(a, b), name)
+        for name, found in values.items()
+        for a, b in zip(found, values[reference], strict=True)
+    )
+    if not worst <= _TOLERANCE:
+        raise ValueError(
+            f"{case.name}: {name} differs from {reference} by {worst:.2g} of the largest value, "
+            f"so that they do not compute the same, and their times cannot be compared."
+        )
+    return worst
+
+
+def ask_escnn(python: Path, code: list[str]) -> str:
+    """What the other interpreter prints.
+
+    Raises:
+      ValueError: it cannot do that, with its own words.
+    """
+    try:
+        done = subprocess.run([python.absolute(), *code], capture_output=True, text=True, cwd=ROOT)
+    except OSError as error:
+        raise ValueError(f"--escnn {python} cannot be started: {error.strerror}.") from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ValueError(
+            f"--escnn {python} failed: {last}. It needs PyTorch and escnn; "
+            f"`python -m benchmarks.convolution --help` says how to set it up."
+        )
+    return done.stdout
+
+
+def measure_escnn(cases: tuple[Case, ...], options: Options, python: Path) -> dict[str, Any]:
+    """The layers that escnn has, too, in an interpreter of its own.
+
+    Raises:
+      ValueError: there are none among the cases, or the interpreter failed.
+    """
+    keys = ("fields", "kernel", "side", "batch")
+    asked = {
+        "cases": [{k: getattr(case, k) for k in keys} for case in rows.for_escnn(cases)],
+        "repetitions": options.repetitions,
+        "budget": options.seconds,
+    }
+    answer = ask_escnn(python, ["-m", "benchmarks.escnn_layers", json.dumps(asked)])
+    return json.loads(answer.splitlines()[-1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    console = Console()
+    options = tyro.cli(Options, args=arguments, prog="benchmarks.convolution", description=__doc__)
+    started = time.monotonic()
+    try:
+        cases = chosen_cases(options)
+        if options.escnn:  # told before the first case, and not after the last
+            ask_escnn(options.escnn, ["-c", "import torch, escnn"])
+        findings: dict[str, Any] = {"cases": {}}
+        for number, case in enumerate(cases, 1):
+            begun = time.monotonic()
+            findings["cases"][case.name] = measure(case, options)
+            console.print(
+                f"{number}/{len(cases)} {case.name}: {time.monotonic() - begun:.0f} s",
+                highlight=False,
+            )
+        if options.escnn:
+            findings["escnn"] = measure_escnn(cases, options, options.escnn)
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing was written.")
+        return 130
+    except ValueError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        return 2
+    draw(options.out / "ratio.png", findings["cases"])
+    settings = {k: str(v) for k, v in dataclasses.asdict(options).items() if k != "out"}
+    title = "Speed: our layers against plain ones of equal width"
+    seconds = time.monotonic() - started
+    page = parts(findings)
+    write_page(options.out, "benchmarks.convolution", title, page, findings, settings, seconds)
+    for part in page:
+        console.print(part, highlight=False, markup=False)
+    console.print(f"The page is {options.out / 'page.md'}.")
+    return 0
+
+
+if __name__ == "__main__":
+    # with a cache on disk, the time to compile would be that of reading a file
+    jax.config.update("jax_enable_compilation_cache", False)
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Each case as modules that do the same thing in different ways, and the input of each.
+
+The plain ones are given the weights of ours, wherever that makes them the same function: what is
+timed then is one function of the same numbers, and whether it is can be checked.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from flax.typing import Initializer
+from jaxtyping import Array, Float
+
+from gcnn import groups, models
+from gcnn.groups import Group
+from gcnn.nn import GroupConv, LiftingConv
+
+from .cases import Case
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One way to do it.
+
+    Attributes:
+      model: a module of one argument.
+      x: its input; those of all variants are the same numbers, in other shapes.
+    """
+
+    model: nnx.Module
+    x: Array
+
+
+def build(case: Case) -> dict[str, Variant]:
+    """The variants of a case by name, "plain" the first of them."""
+    if case.kind in ("training step", "inference"):
+        return _digits(case)
+    d, h, n = case.group.dim, case.group.order, case.fields
+    rng = np.random.default_rng(0)
+    shape = (case.batch, *(case.side,) * d)
+    x = jnp.asarray(rng.standard_normal((*shape, h, n)), jnp.float32)
+    if case.kind == "layer":
+        ours = GroupConv(
+            case.group, n, n, case.kernel,
+            kernel_init=_numbers, bias_init=_numbers, rngs=nnx.Rngs(0),
+        )  # fmt: skip
+        plain = nnx.Conv(
+            case.channels, case.channels, (case.kernel,) * d, kernel_init=_zeros, rngs=nnx.Rngs(0)
+        )
+        share(ours, plain, ours.group)
+        return {
+            "plain": Variant(plain, x.reshape(*shape, case.channels)),
+            **{
+                name: Variant(_evaluated(ours, name), x) for name in ("direct", "fourier", "chosen")
+            },
+        }
+    pair = ((case.group, n, _numbers), (groups.p1(d), case.channels, _zeros))
+    if case.kind == "residual block":
+        block, other = (
+            models.ResNet(g, channels=(c,), blocks=1, kernel_init=init, rngs=nnx.Rngs(0)).blocks[0]
+            for g, c, init in pair
+        )
+    else:
+        block, other = (
+            SpaceBlock(g, c, case.kernel, init, rngs=nnx.Rngs(0)) for g, c, init in pair
+        )
+    share(block, other, case.group)
+    return {
+        "plain": Variant(other, x.reshape(*shape, 1, case.channels)),
+        "ours": Variant(block, x),
+    }
+
+
+def _digits(case: Case) -> dict[str, Variant]:
+    """P4CNN, and its bank computed once; the plain CNN of the same width is another function."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.standard_normal((case.batch, case.side, case.side, 1)), jnp.float32)
+    plain = models.P4CNN(groups.p1(), channels=case.channels, rngs=nnx.Rngs(0))
+    ours = models.P4CNN(case.group, channels=case.fields, rngs=nnx.Rngs(0))
+    found = {"plain": Variant(plain, x), "ours": Variant(ours, x)}
+    if case.kind == "inference":
+        found["frozen"] = Variant(frozen(ours), x)
+    return found
+
+
+def _evaluated(conv: GroupConv, name: str) -> GroupConv:
+    """The same layer, told which evaluation to take; "chosen" leaves it to the layer."""
+    copy = nnx.clone(conv)
+    copy.evaluation = None if name == "chosen" else name
+    return copy
+
+
+def _numbers(key: Any, shape: Sequence[int], dtype: Any = jnp.float32, _: Any = None) -> Array:
+    """Random numbers that keep the size of a field; from the host, which has nothing to compile."""
+    drawn = np.random.default_rng(2016).standard_normal(shape, np.float32)
+    return jnp.asarray(drawn * math.prod(shape[:-1]) ** -0.5, dtype)
+
+
+def _zeros(key: Any, shape: Sequence[int], dtype: Any = jnp.float32, _: Any = None) -> Array:
+    """For a kernel that is given its numbers by another layer."""
+    return jnp.asarray(np.zeros(shape), dtype)
+
+
+class SpaceBlock(nnx.Module):
+    """y = relu(x + BN(conv(relu(BN(conv(x))))))."""
+
+    def __init__(
+        self, group: Group, features: int, kernel: int, init: Initializer, *, rngs: nnx.Rngs
+    ):
+        """Create both convolutions, of as many channels in as out."""
+        self.convs = nnx.List(
+            GroupConv(group, features, features, kernel, kernel_init=init, rngs=rngs)
+            for _ in range(2)
+        )
+        self.norms = nnx.List(nnx.BatchNorm(features, rngs=rngs) for _ in range(2))
+
+    def __call__(self, x: Float[Array, "b *space h i"]) -> Float[Array, "b *space h i"]:
+        """Apply the block."""
+        y = nnx.relu(self.norms[0](self.convs[0](x)))
+        return nnx.relu(x + self.norms[1](self.convs[1](y)))
+
+
+def share(ours: nnx.Module, plain: nnx.Module, group: Group) -> None:
+    """Make `plain` the same function, where no statistics of a batch are taken.
+
+    Its kernels become the banks of ours, `[*u, (1,) k·i, h·o]`, and its biases and scales those of
+    ours, once for each element of the group.
+    """
+    for a, b in zip(_leaves(ours), _leaves(plain), strict=True):
+        if isinstance(a, GroupConv | LiftingConv):
+            b.kernel[...] = a.bank().reshape(b.kernel.shape)
+            b.bias[...] = jnp.tile(a.bias[...], group.order)
+        else:
+            for name in ("scale", "bias"):
+                getattr(b, name)[...] = jnp.tile(getattr(a, name)[...], group.order)
+
+
+def _leaves(model: nnx.Module) -> Iterator[Any]:
+    """The convolutions and normalisations of a model, in its order."""
+    for _, module in nnx.iter_modules(model):
+        if isinstance(module, GroupConv | LiftingConv | nnx.Conv | nnx.BatchNorm):
+            yield module
+
+
+class Frozen(nnx.Module):
+    """A lifting or group convolution with its bank computed once, a plain one from then on."""
+
+    def __init__(self, conv: GroupConv | LiftingConv):
+        """Take the bank of a layer as the kernel of a plain one."""
+        bank = conv.bank()
+        self.slots, self.out_features = conv.group.order, conv.out_features
+        size = bank.shape[: conv.group.dim]
+        wide = self.slots * conv.out_features
+        self.conv = GroupConv(
+            groups.p1(conv.group.dim), bank.size // (math.prod(size) * wide), wide, size,
+            padding=conv.window.padding, rngs=nnx.Rngs(0),
+        )  # fmt: skip
+        self.conv.kernel[...] = bank.reshape(self.conv.kernel.shape)
+        self.conv.bias[...] = jnp.tile(conv.bias[...], self.slots)
+
+    def __call__(self, x: Float[Array, "b *field"]) -> Float[Array, "b *space h o"]:
+        """As the layer that it was made of."""
+        d = self.conv.group.dim
+        y = self.conv(x.reshape(*x.shape[: 1 + d], 1, -1))
+        return y.reshape(*y.shape[: 1 + d], self.slots, self.out_features)
+
+
+def frozen(net: models.P4CNN) -> models.P4CNN:
+    """The same network for inference: every bank computed once, here."""
+    net = nnx.clone(net)
+    for block in (net.lift, *net.hidden):
+        block.conv = Frozen(block.conv)
+    net.top = Frozen(net.top)
+    return net
+
+
+def apart(a: jax.Array, b: jax.Array) -> float:
+    """max |a - b| / max |b|, of arrays that may differ in how their axes are grouped."""
+    x, y = np.asarray(a).ravel(), np.asarray(b).ravel()
+    return float(np.max(np.abs(x - y)) / np.max(np.abs(y)))
