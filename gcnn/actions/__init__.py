@@ -6,6 +6,8 @@ are counted from the centre of the array, so that even and odd sizes are alike. 
 is not exact, and has `interpolated` in its name.
 """
 
+from ._components import act_on_components as act_on_components
+from ._components import act_on_field as act_on_field
 from ._diffeomorphism import folds as folds
 from ._diffeomorphism import max_entropy_displacement as max_entropy_displacement
 from ._diffeomorphism import temperature_of as temperature_of
