@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from .actions import act_on_group_axis, act_on_space, swapped_axes
-from .groups import Group
+from ..actions import act_on_group_axis, act_on_space, swapped_axes
+from ..groups import Group
 
 
 def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:
