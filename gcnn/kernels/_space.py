@@ -85,12 +85,12 @@ class KernelSpace:
         return sum(len(orbit.maps) for orbit in _orbits(self))
 
     def basis(self) -> np.ndarray:
-        """The basis kernels, `[n, *u, in, out]`, in float64; for inspection, since it is large."""
+        """The basis kernels, `[n, *u, k, h]`, in float64; for inspection, since it is large."""
         n, size = self.dimension, self.kernel_size
         table = np.zeros((n, int(np.prod(size)), self.rho_in.dim, self.rho_out.dim))
         start = 0
         for orbit in _orbits(self):
-            block = np.einsum("uXx,uYy,bxy->buXY", orbit.moves_in, orbit.moves_out, orbit.maps)
+            block = np.einsum("uKk,uHh,nkh->nuKH", orbit.moves_in, orbit.moves_out, orbit.maps)
             table[start : start + len(block), list(orbit.places)] = block
             start += len(block)
         return table.reshape(n, *size, self.rho_in.dim, self.rho_out.dim)
@@ -103,15 +103,15 @@ class KernelSpace:
         """
         found = []
         for orbit in _orbits(self):
-            moved = np.einsum("uXx,uYy,bxy->buXY", orbit.moves_in, orbit.moves_out, orbit.maps)
+            moved = np.einsum("uKk,uHh,nkh->nuKH", orbit.moves_in, orbit.moves_out, orbit.maps)
             found.append((moved**2).sum(axis=(1, 2, 3)))
         return np.sqrt(self.rho_out.dim / np.concatenate(found))
 
 
-def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Array, "*u x i y o"]:
+def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Array, "*u k i h o"]:
     """The kernel with these coefficients, for every pair of channels.
 
-    B[u, x, i, y, o] = Σ_b basis[b, u, x, y] W[b, i, o]
+    B[u, k, i, h, o] = Σ_n basis[n, u, k, h] W[n, i, o]
 
     Two small contractions for each orbit of offsets, at full precision: the weight of a single
     basis kernel with entries 0 and 1 arrives unrounded.
@@ -121,7 +121,7 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
       weight: W, `[n, i, o]`: basis kernels, input channels, output channels.
 
     Returns:
-      `[*u, x, i, y, o]`, x and y the components of input and output.
+      `[*u, k, i, h, o]`, k and h the components of input and output.
 
     Raises:
       ValueError: the weight has another number of basis kernels.
@@ -137,8 +137,8 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
     for orbit in _orbits(space):
         own = weight[start : start + len(orbit.maps)]
         start += len(orbit.maps)
-        first = _contract("bxy,bio->xyio", orbit.maps, own)
-        blocks.append(_contract("uXx,uYy,xyio->uXiYo", orbit.moves_in, orbit.moves_out, first))
+        first = _contract("nkh,nio->khio", orbit.maps, own)
+        blocks.append(_contract("uKk,uHh,khio->uKiHo", orbit.moves_in, orbit.moves_out, first))
         places += orbit.places
     count = int(np.prod(space.kernel_size))
     if outside := sorted(set(range(count)) - set(places)):
@@ -155,7 +155,7 @@ class _Orbit:
 
     Attributes:
       places: the offsets u, as positions in the flattened window.
-      maps: the basis of what K may be at the first of them, `[b, in, out]`.
+      maps: the basis of what K may be at the first of them, `[n, k, h]`.
       moves_in: for each u, the transpose of ρ_in(g)⁻¹, where g carries the first offset to u.
       moves_out: for each u, ρ_out(g).
     """
