@@ -13,7 +13,7 @@ _TIMED = """
 import time
 from flax import nnx
 started = time.perf_counter()
-from gcnn import actions, groups, kernels, models, nn, verify
+from gcnn import actions, groups, kernels, models, nn, representations, verify
 print(time.perf_counter() - started)
 """
 

@@ -1,12 +1,13 @@
 """Group-equivariant convolutional networks for JAX and Flax.
 
-groups   the algebra: elements, product table, subgroups, cosets (NumPy only)
-actions  how a group element moves pixels, fields and filters
-kernels  pure functions from weights to filter banks
-nn       Flax NNX layers
-models   published architectures, as functions of a group
-export   networks that run without this package: plain convolutions, StableHLO
-verify   laws, equivariance per element, certificates, for any callable
+groups           the algebra: elements, product table, subgroups, cosets (NumPy only)
+representations  how it mixes the components of a field (NumPy only)
+actions          how a group element moves pixels, fields and filters
+kernels          pure functions from weights to filter banks
+nn               Flax NNX layers
+models           published architectures, as functions of a group
+export           networks that run without this package: plain convolutions, StableHLO
+verify           laws, equivariance per element, certificates, for any callable
 """
 
 import importlib
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from . import kernels as kernels
     from . import models as models
     from . import nn as nn
+    from . import representations as representations
     from . import verify as verify
 
 __version__ = "0.1.0"
-_ROOMS = ("actions", "export", "groups", "kernels", "models", "nn", "verify")
+_ROOMS = ("actions", "export", "groups", "kernels", "models", "nn", "representations", "verify")
 
 
 def __getattr__(name: str) -> ModuleType:

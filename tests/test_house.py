@@ -14,9 +14,13 @@ PACKAGE = ROOT / "gcnn"
 # Each room: the rooms it may import, and the third-party packages.
 ROOMS = {
     "groups": (set(), {"numpy"}),
-    "actions": ({"groups"}, {"numpy", "jax", "jaxtyping"}),
-    "kernels": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
-    "nn": ({"groups", "actions", "kernels"}, {"numpy", "jax", "jaxtyping", "flax"}),
+    "representations": ({"groups"}, {"numpy"}),
+    "actions": ({"groups", "representations"}, {"numpy", "jax", "jaxtyping"}),
+    "kernels": ({"groups", "representations", "actions"}, {"numpy", "jax", "jaxtyping"}),
+    "nn": (
+        {"groups", "representations", "actions", "kernels"},
+        {"numpy", "jax", "jaxtyping", "flax"},
+    ),
     "models": ({"groups", "nn"}, {"jax", "jaxtyping", "flax"}),
     "export": ({"groups", "actions", "nn"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "verify": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
@@ -81,6 +85,7 @@ def test_imports_point_down(path):
         ("groups/_square.py", "import jax.numpy as jnp", "jax.numpy"),
         ("groups/_names.py", "from .. import kernels", "gcnn.kernels"),
         ("actions.py", "from .groups._axioms import show", "gcnn.groups._axioms.show"),
+        ("representations/_named.py", "from ..actions import Action", "gcnn.actions.Action"),
         ("actions.py", "from flax import nnx", "flax.nnx"),
         ("kernels.py", "from .nn import GroupConv", "gcnn.nn.GroupConv"),
         ("nn/_conv.py", "from ..models import P4CNN", "gcnn.models.P4CNN"),
@@ -120,6 +125,7 @@ LOADED = (
     ("code", "loaded"),
     [
         ("import gcnn", "[]"),
+        ("from gcnn import representations", "['numpy']"),
         ("from gcnn import groups; groups.p4m().subgroups", "['numpy']"),
         ("from gcnn import kernels", "['jax', 'numpy']"),
         ("import gcnn; gcnn.nn.GroupConv", "['flax', 'jax', 'numpy']"),

@@ -10,6 +10,8 @@ from ._axes import mirrored_axes as mirrored_axes
 from ._axes import signed_permutation as signed_permutation
 from ._axes import skewed_axes as skewed_axes
 from ._axes import swapped_axes as swapped_axes
+from ._components import act_on_components as act_on_components
+from ._components import act_on_field as act_on_field
 from ._diffeomorphism import folds as folds
 from ._diffeomorphism import max_entropy_displacement as max_entropy_displacement
 from ._diffeomorphism import temperature_of as temperature_of

@@ -12,3 +12,5 @@ from ._evaluation import Evaluation as Evaluation
 from ._evaluation import cheaper_evaluation as cheaper_evaluation
 from ._fourier import block_products as block_products
 from ._fourier import fourier_convolution as fourier_convolution
+from ._space import KernelSpace as KernelSpace
+from ._space import kernel_bank as kernel_bank

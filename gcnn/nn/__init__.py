@@ -1,8 +1,8 @@
 """What Flax lacks for group-equivariant networks, in the dialect of `flax.nnx`.
 
 Everything that acts on the last axis (`nnx.BatchNorm`, `nnx.LayerNorm`, `nnx.Linear`, `nnx.relu`,
-...) already is equivariant on our arrays, since the group axis is an ordinary axis, and comes
-from Flax.
+...) already is equivariant on images and regular fields, since the group axis is an ordinary axis,
+and comes from Flax. Fields of representations that do not permute need nonlinearities of their own.
 """
 
 from ._blur import BlurPool as BlurPool
@@ -18,6 +18,9 @@ from ._depthwise import DepthwiseConv as DepthwiseConv
 from ._depthwise import SeparableGroupConv as SeparableGroupConv
 from ._group_pool import GroupPool as GroupPool
 from ._learned_polyphase import LearnedPolyphase as LearnedPolyphase
+from ._nonlinearity import GatedNonlinearity as GatedNonlinearity
+from ._nonlinearity import NormNonlinearity as NormNonlinearity
+from ._nonlinearity import pointwise as pointwise
 from ._polyphase import PolyphasePool as PolyphasePool
 from ._polyphase import polyphase_phase as polyphase_phase
 from ._polyphase import polyphase_sample as polyphase_sample
@@ -26,4 +29,5 @@ from ._pool import avg_pool as avg_pool
 from ._pool import global_avg_pool as global_avg_pool
 from ._pool import global_max_pool as global_max_pool
 from ._pool import max_pool as max_pool
+from ._steerable import SteerableConv as SteerableConv
 from ._upsample import upsample as upsample
