@@ -132,6 +132,29 @@ def test_the_matrices_do_not_depend_on_the_basis_they_were_found_in(name):
         np.testing.assert_allclose(basis.T @ turned @ basis, rho.matrices, **close)
 
 
+@pytest.mark.parametrize("first", ["zeros", "other numbers"])
+@pytest.mark.parametrize("name", ["p2", "p4m", "T", "Q8", "2T"])
+def test_they_do_not_depend_on_the_random_numbers(name, first, monkeypatch):
+    """With all coefficients 0 no space is told from another: that is seen, and tried again."""
+    numbers = np.random.default_rng
+    tried = []
+
+    class Zeros:
+        def standard_normal(self, n):
+            return np.zeros(n)
+
+    def replaced(seed):
+        tried.append(seed)
+        return Zeros() if first == "zeros" and seed == 0 else numbers(seed + 100)
+
+    monkeypatch.setattr(np.random, "default_rng", replaced)
+    found = real_irreps.__wrapped__(CASES[name])
+    assert tried[:2] == ([0, 1] if first == "zeros" else [0])
+    for rho, known in zip(found, real_irreps(CASES[name]), strict=True):
+        assert rho.name == known.name and rho.endomorphisms == known.endomorphisms
+        np.testing.assert_allclose(rho.matrices, known.matrices, **close)
+
+
 @every_group
 def test_the_fourier_matrix_is_orthogonal_and_made_of_the_coefficients(group):
     matrix = fourier_matrix(group)

@@ -15,6 +15,9 @@ from ._adapted_basis import adapted_basis
 from ._group import Group
 
 _EXACT = np.array([v * s for v in (0.0, 0.5, 0.5**0.5, 0.75**0.5, 1.0) for s in (1, -1)])
+# (1/|H|) Σ χ(h²), the indicator of Frobenius and Schur, and (1/|H|) Σ χ(h)², of an irreducible
+# representation of real, complex and quaternionic type; a sum of some has other pairs.
+_IRREDUCIBLE = {(1, 1), (0, 2), (-2, 4)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +125,9 @@ def fourier_matrix(group: Group) -> np.ndarray:
 
 
 def _spaces(group: Group, seed: int) -> list[tuple[np.ndarray, np.ndarray]] | None:
-    """One space of functions `[h, d]` of each character `[h]`; None if two eigenvalues are near.
+    """One space of functions `[h, d]` of each character `[h]`, closed under x(h) ↦ x(g⁻¹h).
 
-    The spaces are closed under (L(g) x)(h) = x(g⁻¹h).
+    None if an eigenvalue of two spaces is the same, by chance, so that they are not told apart.
     """
     a = np.random.default_rng(seed).standard_normal(group.order)
     a = a + a[group.inverse]
@@ -138,11 +141,9 @@ def _spaces(group: Group, seed: int) -> list[tuple[np.ndarray, np.ndarray]] | No
         character = np.round(moved.sum(axis=1), 6) + 0.0
         found.setdefault(tuple(character.tolist()), space)
     spaces = [(space, np.array(character)) for character, space in found.items()]
-    # Σ d²/e = |H| with e = ⟨χ, χ⟩; a sum of two irreducible spaces makes it larger or no integer.
-    total = sum(space.shape[1] ** 2 / np.mean(c**2) for space, c in spaces)
-    types = [float(np.mean(c**2)) for _, c in spaces]
-    whole = all(min(abs(t - e) for e in (1, 2, 4)) < 1e-3 for t in types)
-    return spaces if whole and abs(total - group.order) < 1e-3 else None
+    squares = group.product.diagonal()
+    kinds = {(round(np.mean(c[squares])), round(np.mean(c**2))) for _, c in spaces}
+    return spaces if kinds <= _IRREDUCIBLE else None
 
 
 def _snapped(matrices: np.ndarray) -> np.ndarray:
