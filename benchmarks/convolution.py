@@ -1,19 +1,20 @@
 """Our layers, blocks and training steps against plain ones of equal width, side by side.
 
-    python -m benchmarks.convolution              # under ten minutes on two quiet cores
-    python -m benchmarks.convolution --quick      # a few small cases, under a minute
+    python -m benchmarks.convolution              # all cases: some ten minutes
+    python -m benchmarks.convolution --quick      # a few small ones: about a minute
     python -m benchmarks.convolution --only "p4m layer, 64"
 
 On the device it finds: forward, and forward and backward; medians and quartiles of interleaved
 repetitions; the compiler's account of the memory, and its time. It writes runs/convolution/page.md
 with a figure, and summary.json, for `python -m experiments.results runs/convolution` to record.
 
-With `--escnn PYTHON`, escnn and PyTorch are timed, too, by an interpreter of their own. They need
-gfortran, Python 3.11 and numpy below 2, which no environment of ours can have:
+With `--escnn PYTHON`, escnn and PyTorch are timed, too, by an interpreter of their own. escnn
+1.0.11 needs numpy below 2, which no environment of ours can have, and a Fortran compiler for what
+it is built on; these commands were run with Python 3.11 and torch 2.13.0:
 
     apt-get install gfortran
     python3.11 -m venv escnn-env
-    escnn-env/bin/pip install torch 'numpy<2' escnn
+    escnn-env/bin/python -m pip install torch 'numpy<2' escnn
     python -m benchmarks.convolution --escnn escnn-env/bin/python
 """
 
@@ -34,7 +35,7 @@ from experiments.page import write_page
 
 from . import cases as rows
 from .cases import Case
-from .convolution_figure import draw
+from .convolution_figure import draw, panels
 from .convolution_page import parts
 from .interleaved import interleaved
 from .program import Program, forward, programs, text
@@ -60,7 +61,7 @@ class Options:
     quick: bool = False
     only: str = ""
     repetitions: int = 15
-    seconds: float = 5.0
+    seconds: float = 3.0
     escnn: Path | None = None
     out: Path = Path("runs/convolution")
 
@@ -69,7 +70,7 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
     """The cases to measure.
 
     Raises:
-      ValueError: there are none, or too few repetitions.
+      ValueError: there are none, or none for escnn, or too few repetitions.
     """
     if options.repetitions < 2:
         raise ValueError(f"A spread needs --repetitions 2 or more, got {options.repetitions}.")
@@ -78,6 +79,11 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
     if not found:
         names = "\n  ".join(case.name for case in cases)
         raise ValueError(f"No case begins with {options.only!r}. There are\n  {names}")
+    if options.escnn and not rows.for_escnn(found):
+        raise ValueError(
+            "escnn is timed for layers under p4m of 3 x 3, up to 64 fields, and none of these is "
+            "among the cases; leave out --escnn, or ask for more with --only."
+        )
     return found
 
 
@@ -173,7 +179,7 @@ def measure_escnn(cases: tuple[Case, ...], options: Options, python: Path) -> di
     """The layers that escnn has, too, in an interpreter of its own.
 
     Raises:
-      ValueError: there are none among the cases, or the interpreter failed.
+      ValueError: it failed.
     """
     keys = ("fields", "kernel", "side", "batch")
     asked = {
@@ -210,7 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
-    draw(options.out / "ratio.png", findings["cases"])
+    if panels(findings["cases"]):
+        draw(options.out / "ratio.png", findings["cases"])
     settings = {k: str(v) for k, v in dataclasses.asdict(options).items() if k != "out"}
     title = "Speed: our layers against plain ones of equal width"
     seconds = time.monotonic() - started

@@ -15,31 +15,36 @@ _LABELS = {"direct": "with its bank", "fourier": "in irreducible blocks", "ours"
 _MODES = ("forward", "training")
 
 
+def panels(cases: dict[str, dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The cases of each column, by its title; whole networks have one width, and none."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, f in cases.items():
+        if set(_MODES) <= f.keys():
+            what, _, kernel, _ = name.split(", ")
+            found.setdefault(f"{what}, {kernel}", []).append(f)
+    return found
+
+
 def draw(path: Path, cases: dict[str, dict[str, Any]]) -> None:
     """A column for each group, kind and kernel that were measured, a row for each mode.
 
     Args:
       path: of the PNG.
-      cases: findings by name; those of whole networks have one width, and are left out.
+      cases: findings by name, those of `panels` among them.
     """
-    panels: dict[str, list[dict[str, Any]]] = {}
-    for f in cases.values():
-        if set(_MODES) <= f.keys():
-            dim = 3 if f["group"] == "O" else 2
-            kernel = " x ".join([str(f["kernel"])] * dim)
-            panels.setdefault(f"{f['group']} {f['kind']}, {kernel}", []).append(f)
-    count = max(len(panels), 1)
+    columns = panels(cases)
+    count = len(columns)
     fig, axes = plt.subplots(
         2, count, figsize=(2.1 * count + 1.4, 5.2), sharey=True, squeeze=False, layout="constrained"
     )
-    for column, (title, found) in zip(axes.T, panels.items()):
+    for column, (title, found) in zip(axes.T, columns.items(), strict=True):
         for ax, mode in zip(column, _MODES, strict=True):
             _panel(ax, found, mode)
         column[0].set_title(title, fontsize=9)
         column[1].set_xlabel("fields", fontsize=9)
     for ax, mode in zip(axes[:, 0], ("forward", "forward and backward"), strict=True):
         ax.set_ylabel(f"times as fast as plain,\n{mode}", fontsize=9)
-    _legend(fig, [f for found in panels.values() for f in found])
+    _legend(fig, [f for found in columns.values() for f in found])
     replace_file(path, lambda partial: fig.savefig(partial, dpi=130))
     plt.close(fig)
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from experiments.page import figure, table
 
+from .convolution_figure import panels
+
 _TEXT = """
-Each row compares programs that get the same numbers. *Plain* is a convolution of |H| times the
-channels (`nnx.Conv`; in blocks and networks the same module under the trivial group). *Direct* is
+*Plain* is a convolution of |H| times the channels (`nnx.Conv`; in blocks and networks the same
+module under the trivial group). It has the filters of ours and computes the same numbers, but where
+the statistics of a batch are taken, and but for P4CNN, whose plain twin pools no orbit. *Direct* is
 `nn.GroupConv` as one convolution with its bank, which is built in every call; *fourier* the same
 layer in blocks of irreducible representations; the one in bold is what the layer chooses by itself.
 *Training* is forward and backward, by parameters and input; of the step of P4CNN, all of it, with
@@ -26,7 +29,6 @@ escnn {escnn} on PyTorch {torch}, {threads} threads, in a process of its own aft
 Its ratios are to `torch.nn.Conv2d` of equal width, timed in turn with it; ours, in the last column,
 to `nnx.Conv`. *Frozen* keeps the expanded filters, as in evaluation mode.
 """
-_WAYS = ("direct", "fourier", "ours", "frozen")
 
 
 def parts(findings: dict[str, Any]) -> list[str]:
@@ -34,7 +36,9 @@ def parts(findings: dict[str, Any]) -> list[str]:
     cases = findings["cases"]
     layers = {name: f for name, f in cases.items() if f["kind"] == "layer"}
     nets = {name: f for name, f in cases.items() if f["kind"] != "layer"}
-    found = [_TEXT.strip(), figure("ratio.png", "Time of the plain program over that of ours")]
+    found = [_TEXT.strip()]
+    if panels(cases):
+        found.append(figure("ratio.png", "Time of the plain program over that of ours"))
     if layers:
         found += ["## Layers", _speed(layers, ("direct", "fourier"))]
     if nets:

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from gcnn import groups, models
 from gcnn.groups import Group
+from gcnn.kernels import Evaluation
 from gcnn.nn import GroupConv, LiftingConv
 
 from .cases import Case
@@ -55,11 +56,13 @@ def build(case: Case) -> dict[str, Variant]:
         share(ours, plain, ours.group)
         return {
             "plain": Variant(plain, x.reshape(*shape, case.channels)),
-            **{
-                name: Variant(_evaluated(ours, name), x) for name in ("direct", "fourier", "chosen")
-            },
+            "direct": Variant(_evaluated(ours, "direct"), x),
+            "fourier": Variant(_evaluated(ours, "fourier"), x),
+            "chosen": Variant(_evaluated(ours, None), x),
         }
     pair = ((case.group, n, _numbers), (groups.p1(d), case.channels, _zeros))
+    block: nnx.Module
+    other: nnx.Module
     if case.kind == "residual block":
         block, other = (
             models.ResNet(g, channels=(c,), blocks=1, kernel_init=init, rngs=nnx.Rngs(0)).blocks[0]
@@ -88,10 +91,10 @@ def _digits(case: Case) -> dict[str, Variant]:
     return found
 
 
-def _evaluated(conv: GroupConv, name: str) -> GroupConv:
-    """The same layer, told which evaluation to take; "chosen" leaves it to the layer."""
+def _evaluated(conv: GroupConv, name: Evaluation | None) -> GroupConv:
+    """The same layer, told which evaluation to take; None leaves it to the layer."""
     copy = nnx.clone(conv)
-    copy.evaluation = None if name == "chosen" else name
+    copy.evaluation = name
     return copy
 
 
@@ -131,13 +134,14 @@ def share(ours: nnx.Module, plain: nnx.Module, group: Group) -> None:
     Its kernels become the banks of ours, `[*u, (1,) k·i, h·o]`, and its biases and scales those of
     ours, once for each element of the group.
     """
+    a: Any
+    b: Any
     for a, b in zip(_leaves(ours), _leaves(plain), strict=True):
         if isinstance(a, GroupConv | LiftingConv):
             b.kernel[...] = a.bank().reshape(b.kernel.shape)
-            b.bias[...] = jnp.tile(a.bias[...], group.order)
         else:
-            for name in ("scale", "bias"):
-                getattr(b, name)[...] = jnp.tile(getattr(a, name)[...], group.order)
+            b.scale[...] = jnp.tile(a.scale[...], group.order)
+        b.bias[...] = jnp.tile(a.bias[...], group.order)
 
 
 def _leaves(model: nnx.Module) -> Iterator[Any]:
@@ -150,18 +154,22 @@ def _leaves(model: nnx.Module) -> Iterator[Any]:
 class Frozen(nnx.Module):
     """A lifting or group convolution with its bank computed once, a plain one from then on."""
 
-    def __init__(self, conv: GroupConv | LiftingConv):
+    def __init__(self, conv: Any):
         """Take the bank of a layer as the kernel of a plain one."""
         bank = conv.bank()
         self.slots, self.out_features = conv.group.order, conv.out_features
         size = bank.shape[: conv.group.dim]
         wide = self.slots * conv.out_features
         self.conv = GroupConv(
-            groups.p1(conv.group.dim), bank.size // (math.prod(size) * wide), wide, size,
-            padding=conv.window.padding, rngs=nnx.Rngs(0),
-        )  # fmt: skip
-        self.conv.kernel[...] = bank.reshape(self.conv.kernel.shape)
-        self.conv.bias[...] = jnp.tile(conv.bias[...], self.slots)
+            groups.p1(conv.group.dim),
+            bank.size // (math.prod(size) * wide),
+            wide,
+            size,
+            padding=conv.window.padding,
+            kernel_init=lambda key, shape, *_: bank.reshape(shape),
+            bias_init=lambda key, shape, *_: jnp.tile(conv.bias[...], self.slots),
+            rngs=nnx.Rngs(0),
+        )
 
     def __call__(self, x: Float[Array, "b *field"]) -> Float[Array, "b *space h o"]:
         """As the layer that it was made of."""
@@ -172,11 +180,11 @@ class Frozen(nnx.Module):
 
 def frozen(net: models.P4CNN) -> models.P4CNN:
     """The same network for inference: every bank computed once, here."""
-    net = nnx.clone(net)
-    for block in (net.lift, *net.hidden):
+    copy: Any = nnx.clone(net)
+    for block in (copy.lift, *copy.hidden):
         block.conv = Frozen(block.conv)
-    net.top = Frozen(net.top)
-    return net
+    copy.top = Frozen(copy.top)
+    return copy
 
 
 def apart(a: jax.Array, b: jax.Array) -> float:

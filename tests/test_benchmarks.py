@@ -1,13 +1,27 @@
-"""The benchmark runs, and measures what it says."""
+"""The benchmarks run, measure what they say, and compare programs that compute the same."""
 
+import dataclasses
+import json
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
 from flax import nnx
 
-from benchmarks.training_step import Options, measure
-from gcnn import groups, models
+from benchmarks import cases, convolution, interleaved, program, training_step, variants
+from benchmarks.cases import CUBE, P4, P4M, Case
+from benchmarks.interleaved import Times
+from gcnn import groups, models, nn
+
+from .cases import GROUPS
+
+SMALL = (Case("layer", P4M, 1, 3, 4, 1), Case("3D block", GROUPS["quarter"], 1, 1, 3, 1))
 
 
 def test_the_ratio_is_measured():
-    found = measure(Options(repetitions=3, batch=4))
+    found = training_step.measure(training_step.Options(repetitions=3, batch=4))
     assert found["p4cnn_ms"] > 0 and found["plain_ms"] > 0
     low, high = found["ratio_quartiles"]
     assert 0 < low <= found["ratio"] <= high
@@ -19,3 +33,200 @@ def test_both_networks_convolve_the_same_channels():
     for a, b in zip(p4.hidden, plain.hidden, strict=True):
         bank, dense = a.conv.bank(), b.conv.bank()
         assert bank.size == dense.size == 3 * 3 * 40 * 40
+
+
+class Clock:
+    """Programs that take as long as they say, and a clock that only they move."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.calls = 0.0, []
+        monkeypatch.setattr(interleaved.time, "perf_counter", lambda: self.now)
+
+    def runs(self, **seconds):
+        def run(name):
+            self.calls.append(name)
+            self.now += seconds[name]
+
+        return {name: lambda name=name: run(name) for name in seconds}
+
+
+def test_the_order_turns_round_from_one_repetition_to_the_next(monkeypatch):
+    clock = Clock(monkeypatch)
+    times = interleaved.interleaved(clock.runs(a=1, b=2, c=3), 3, warm_up=1)
+    assert "".join(clock.calls) == "cba" + "abc" + "cba" + "abc"
+    assert times.seconds == {"a": [1] * 3, "b": [2] * 3, "c": [3] * 3}
+    assert times.ratio("c", "a").median == 3
+
+
+def test_a_ratio_is_one_of_neighbours():
+    times = Times({"a": [1.0, 20.0, 3.0], "b": [1.0, 10.0, 1.0]})
+    assert times.ratio("a", "b").to_list() == [1.5, 2, 2.5]
+    medians = times.milliseconds("a").median / times.milliseconds("b").median
+    assert medians == 3  # which is the ratio of no repetition but the last
+
+
+@pytest.mark.parametrize(("budget", "repetitions"), [(5, 3), (41, 5), (1000, 8)])
+def test_a_budget_ends_the_repetitions_and_leaves_enough_of_them(monkeypatch, budget, repetitions):
+    clock = Clock(monkeypatch)
+    times = interleaved.interleaved(clock.runs(a=9), 8, warm_up=0, budget=budget)
+    assert len(times.seconds["a"]) == repetitions
+
+
+def test_one_repetition_has_no_spread():
+    with pytest.raises(ValueError, match="2 repetitions or more; got 1, and 3 at least"):
+        interleaved.interleaved({"a": print}, 1)
+
+
+def test_a_case_is_there_once_and_the_full_table_has_what_was_asked_for():
+    for table in (cases.CASES, cases.QUICK):
+        assert len({case.name for case in table}) == len(table)
+    layers = {(c.fields, c.kernel) for c in cases.CASES if c.kind == "layer" and c.group == P4M}
+    assert layers == {(c, k) for c in (8, 16, 32, 64, 128, 256) for k in (1, 3, 5)}
+    assert [c.fields for c in cases.for_escnn(cases.CASES)] == [8, 16, 32, 64]
+    assert P4M.order == 8 and CUBE.order == 24
+    assert cases.QUICK[0].name == "p4m layer, 16 fields, 3 x 3, 4 x 16² pixels"
+
+
+SHAPES = {
+    (c.kind, c.group, c.kernel): dataclasses.replace(c, fields=1, batch=1) for c in cases.CASES
+}
+
+
+@pytest.mark.parametrize("case", SHAPES.values(), ids=lambda case: case.name)
+def test_every_case_builds_and_its_variants_give_as_many_numbers(case):
+    built = variants.build(case)
+    assert next(iter(built)) == "plain"
+    sizes = set()
+    for name, variant in built.items():
+        traced, arguments = program.forward(variant)
+        sizes.add((jax.eval_shape(traced, *arguments).size, variant.x.size))
+        if case.kind == "layer":
+            assert getattr(variant.model, "evaluation", name) == (
+                None if name == "chosen" else name
+            )
+    assert len(sizes) == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The exit status and the folder of two small cases, with an escnn that answers at once."""
+    times = {"ms": [1.0, 2.0, 3.0], "ratio": [0.4, 0.5, 0.6]}
+    peer = {
+        "versions": {"torch": "2", "escnn": "1"},
+        "threads": 2,
+        "cases": [
+            {
+                "fields": 1, "kernel": 3, "side": 4, "batch": 1,
+                "forward": {"plain": times, "escnn": times, "frozen": times},
+                "training": {"plain": times, "escnn": times},
+            }
+        ],
+    }  # fmt: skip
+    tmp = tmp_path_factory.mktemp("bench")
+    python = tmp / "python"
+    python.write_text(f"#!/bin/sh\necho a warning\necho '{json.dumps(peer)}'\n")
+    python.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cases, "QUICK", SMALL)
+        arguments = ["--quick", "--repetitions", "2", "--out", str(tmp / "out")]
+        status = convolution.main([*arguments, "--escnn", str(python)])
+    return status, tmp / "out"
+
+
+def test_the_variants_of_a_layer_and_of_a_block_agree_to_rounding(run):
+    _, folder = run
+    found = json.loads((folder / "summary.json").read_text())["findings"]["cases"]
+    assert list(found) == [case.name for case in SMALL]
+    for f in found.values():
+        assert f["difference"] < 2e-6
+    assert found[SMALL[0].name]["chosen"] == "direct"  # few pixels
+
+
+def test_every_variant_has_times_memory_and_time_to_compile(run):
+    status, folder = run
+    assert status == 0
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["name"] == "convolution" and summary["status"] == "finished"
+    layer, block = summary["findings"]["cases"].values()
+    assert set(layer["forward"]) == set(layer["training"]) == {"plain", "direct", "fourier"}
+    assert set(block["forward"]) == set(block["training"]) == {"plain", "ours"}
+    for f in (layer, block):
+        for mode in ("forward", "training"):
+            assert f[mode]["plain"]["ratio"] == [1, 1, 1]
+            for p in f[mode].values():
+                assert 0 < p["ms"][0] <= p["ms"][1] <= p["ms"][2]
+                assert p["compile_seconds"] > 0 and p["megabytes"] > 0
+
+
+def test_the_page_has_its_tables_and_its_figure(run):
+    _, folder = run
+    text = (folder / "page.md").read_text()
+    assert "{" not in text
+    assert f"| {SMALL[0].name} | training |" in text and f"| {SMALL[1].name} | forward |" in text
+    assert "| 1 | forward | 2 (1 to 3) | 2 (1 to 3) | 0.5 (0.4 to 0.6) | 2 (1 to 3) |" in text
+    assert "(ratio.png)" in text and (folder / "ratio.png").stat().st_size > 10_000
+
+
+def test_variants_that_do_not_compute_the_same_are_refused(monkeypatch):
+    share = variants.share
+
+    def turned(ours, plain, group):
+        share(ours, plain, group)
+        plain.kernel[...] = jnp.rot90(plain.kernel[...])
+
+    monkeypatch.setattr(variants, "share", turned)
+    case = Case("layer", P4, 1, 3, 4, 1)
+    with pytest.raises(ValueError, match=r"p4 layer, 1 fields.* do not compute the same"):
+        convolution.measure(case, convolution.Options(repetitions=2))
+
+
+def test_a_frozen_bank_gives_the_numbers_of_the_layer():
+    rng = np.random.default_rng(0)
+    lift = nn.LiftingConv(P4, 2, 3, 3, padding="VALID", rngs=nnx.Rngs(0))
+    conv = nn.GroupConv(P4, 3, 2, 3, padding="VALID", rngs=nnx.Rngs(0))
+    x = jnp.asarray(rng.integers(-4, 5, (1, 6, 6, 2)), jnp.float32)
+    for layer in (lift, conv):
+        layer.kernel[...] = jnp.asarray(rng.integers(-4, 5, layer.kernel.shape), jnp.float32)
+        layer.bias[...] = jnp.arange(1.0, 1 + layer.out_features)
+        y = layer(x)
+        np.testing.assert_array_equal(variants.Frozen(layer)(x), y)
+        other = variants.Frozen(layer)
+        other.conv.bias[...] = other.conv.bias[...][::-1]
+        assert variants.apart(other(x), y) > 0
+        x = y
+
+
+def test_a_step_goes_on_from_the_state_that_it_left(monkeypatch):
+    def counting(model, batch):
+        return jax.jit(lambda n: (n + batch,), donate_argnums=0), (jnp.zeros(()),)
+
+    monkeypatch.setattr(training_step, "program", counting)
+    case = Case("training step", P4, 1, 3, 28, 2)
+    found = program.programs(case, {"plain": variants.Variant(models, jnp.zeros(()))})
+    assert set(found) == {"training"}
+    for _ in range(3):
+        found["training"]["plain"].run()  # a state that is given away cannot be used twice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"repetitions": 1}, "--repetitions 2 or more, got 1"),
+        ({"only": "p6"}, r"No case begins with 'p6'. There are\n  p4m layer, 8 fields"),
+        ({"only": "p4m layer, 128", "escnn": sys.executable}, "none of these is among the cases"),
+    ],
+)
+def test_options_that_measure_nothing_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        convolution.chosen_cases(convolution.Options(**arguments))
+
+
+def test_an_interpreter_without_escnn_is_told_before_anything_is_measured(tmp_path, capsys):
+    folder = tmp_path / "out"
+    for python, message in (
+        (sys.executable, "No module named 'torch'. It needs PyTorch and escnn;"),
+        (str(tmp_path / "none"), "cannot be started: No such file or directory"),
+    ):
+        assert convolution.main(["--escnn", python, "--out", str(folder)]) == 2
+        assert message in " ".join(capsys.readouterr().out.split())
+    assert not folder.exists()
