@@ -11,8 +11,9 @@ Evaluation = Literal["direct", "fourier"]
 
 # What reading an entry of a twisted patch, summing it with those of the other slots and writing it
 # costs, in products of a convolution with a bank (`python -m benchmarks.convolution`). In space,
-# XLA's convolutions are slower on a CPU, and so is building a bank of so many elements.
-_OF_A_PIXEL, _IN_THE_PLANE, _IN_SPACE = 100, 350, 80
+# XLA's convolutions are slower on a CPU, and so is building a bank of so many elements; but a
+# kernel of one pixel is a matrix product there, too.
+_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 350, 80, 1000
 _FEWEST_PIXELS = 1024  # below, starting a hundred small operations is what takes the time
 
 
@@ -32,8 +33,8 @@ def cheaper_evaluation(
 
     (|H|² - b) · o > c · |H|
 
-    where c, the price of an entry in products, was measured: for kernels of one pixel, in the
-    plane, and in space. Channels of the input do not matter.
+    where c, the price of an entry in products, was measured: in the plane, and in space, there
+    apart for kernels of one pixel. Channels of the input do not matter.
 
     Args:
       group: the group.
@@ -51,8 +52,7 @@ def cheaper_evaluation(
     """
     if platform != "cpu" or pixels < _FEWEST_PIXELS or dtype not in ("float32", "float64"):
         return "direct"
-    price = _IN_THE_PLANE if group.dim < 3 else _IN_SPACE
-    if math.prod(kernel_size) == 1:
-        price = min(price, _OF_A_PIXEL)
+    in_space = _IN_SPACE if math.prod(kernel_size) > 1 else _PRODUCT_IN_SPACE
+    price = _IN_THE_PLANE if group.dim < 3 else in_space
     saved = group.order**2 - block_products(group)
     return "fourier" if saved * out_features > price * group.order else "direct"
