@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 
 from gcnn import groups, models
 from gcnn.groups import Group
-from gcnn.kernels import Evaluation
 from gcnn.nn import GroupConv, LiftingConv
 
 from .cases import Case
@@ -91,7 +90,7 @@ def _digits(case: Case) -> dict[str, Variant]:
     return found
 
 
-def _evaluated(conv: GroupConv, name: Evaluation | None) -> GroupConv:
+def _evaluated(conv: GroupConv, name: str | None) -> GroupConv:
     """The same layer, told which evaluation to take; None leaves it to the layer."""
     copy = nnx.clone(conv)
     copy.evaluation = name

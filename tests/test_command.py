@@ -1,5 +1,6 @@
 """The command `python -m gcnn verify`."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -63,7 +64,8 @@ def test_an_unknown_group_is_refused(capsys):
 
 
 def test_every_named_group_is_checked():
-    named = [value for value in vars(groups).values() if hasattr(value, "cache_info")]
+    cached = [value for value in vars(groups).values() if hasattr(value, "cache_info")]
+    named = [f for f in cached if inspect.signature(f).return_annotation is groups.Group]
     assert len(named) == 45  # 13 of the plane, the mirror of the line, 31 of space
     assert {make() for make in named} <= {make() for make in selfcheck.ALL_GROUPS}
 

@@ -8,7 +8,6 @@ from ._bank import check_kernel_size as check_kernel_size
 from ._bank import group_bank as group_bank
 from ._bank import initial_kernel as initial_kernel
 from ._bank import lifting_bank as lifting_bank
-from ._evaluation import Evaluation as Evaluation
 from ._evaluation import cheaper_evaluation as cheaper_evaluation
 from ._fourier import block_products as block_products
 from ._fourier import fourier_convolution as fourier_convolution
