@@ -17,6 +17,7 @@ from gcnn import groups, models, nn
 
 from .cases import GROUPS
 
+pytestmark = pytest.mark.newest
 SMALL = (Case("layer", P4M, 1, 3, 4, 1), Case("3D block", GROUPS["quarter"], 1, 1, 3, 1))
 
 

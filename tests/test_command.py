@@ -14,6 +14,7 @@ from gcnn.actions import skewed_axes
 from gcnn.selfcheck import Case, cases, check
 
 
+@pytest.mark.newest
 def test_one_group_is_certified(tmp_path, capsys):
     path = tmp_path / "found.json"
     assert main(["verify", "--group", "pm", "--json", str(path)]) == 0
@@ -77,6 +78,7 @@ def test_the_default_has_some_groups_of_each_kind():
     assert {bool(skewed_axes(group)) for group in chosen} == {False, True}
 
 
+@pytest.mark.newest
 def test_a_skewed_lattice_in_three_dimensions_is_certified():
     group = groups.c3()
     for case in cases(group):

@@ -25,6 +25,8 @@ from . import small_data
 SMALL = ("--batch-size", "32", "--epochs", "6", "--save-every", "5")  # 8 steps an epoch, 48 in all
 PNG = b"\x89PNG"
 
+pytestmark = pytest.mark.newest  # training, which no user's model touches
+
 
 def arguments(page: str, out: Path, *more: str) -> list[str]:
     return [page, *SMALL, "--out", str(out), *more]

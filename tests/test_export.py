@@ -281,7 +281,9 @@ def test_a_frozen_model_returns_what_the_model_returns(name):
     net, x = model(name)
     frozen = export.freeze(net)
     assert frozen_and_not(frozen) == frozen_and_not(net)[::-1]
-    np.testing.assert_array_equal(jax.jit(frozen)(x), jax.jit(net)(x))
+    got, expected = jax.jit(frozen)(x), jax.jit(net)(x)
+    # every bit, but for kernels of one pixel, which the layer takes for a matrix product
+    np.testing.assert_allclose(got, expected, rtol=0, atol=ROUNDING * float(abs(expected).max()))
     exported = export.to_stablehlo(frozen, x)
     assert exported.out_avals[0].shape[1:] == net(x).shape[1:]
     assert not isinstance(exported.out_avals[0].shape[0], int)
