@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 from jax.experimental import multihost_utils
 
 _KEPT = 2
@@ -94,6 +95,7 @@ class Checkpoints:
         return 0, state
 
     def _read(self, step: int, wanted: dict[str, Any]) -> dict[str, Any]:
+        _read_one_by_one(self.folder / str(step) / "default")
         stored = self.manager.item_metadata(step)
         if stored is None:
             raise ValueError("its table of contents is missing")
@@ -156,6 +158,20 @@ def room(state: Any) -> int:
 
 class _AnotherModel(ValueError):
     """Told apart from damage, of which a ValueError can be the sign, too."""
+
+
+def _read_one_by_one(folder: Path) -> None:
+    """Raise what tensorstore raises if an array in `folder` cannot be read.
+
+    Orbax reads all of them at once, and when one fails, lets go of the others in mid-air: they
+    come back to a loop that is closed, and Python tells of it at any later time.
+    """
+    store = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
+    for key in tensorstore.KvStore.open(store).result().list().result():
+        path, _, name = key.decode().rpartition("/")
+        if name == ".zarray":
+            array = {"driver": "zarr", "kvstore": {**store, "path": f"{path}/"}}
+            tensorstore.open(array, read=True).result().read().result()
 
 
 def _by_path(state: Any) -> dict[str, Any]:
