@@ -31,6 +31,10 @@ ROUNDING = 1e-6  # of Flax's own sum of what a circular transposed convolution w
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
+def _is_variable(node) -> bool:
+    return isinstance(node, nnx.Variable)
+
+
 def normal(*shape: int, dtype=jnp.float32) -> jax.Array:
     return jnp.asarray(np.random.default_rng(0).normal(size=shape), dtype)
 
@@ -237,6 +241,34 @@ def test_layers_in_a_stack_are_frozen_one_by_one():
         )(normal(2, 5, 5, 4, 2), layers)[0]
 
     np.testing.assert_array_equal(run(frozen), run(stack))
+
+
+@pytest.mark.parametrize("options", [{}, {"use_bias": False}, {"use_scale": False}, {"axis": 2}])
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4, 3), (2, 5, 3, 64), (7, 3)])
+def test_a_frozen_batch_norm_returns_what_it_returned(options, running, shape):
+    options = options | ({"axis": -1} if options.get("axis", 0) >= len(shape) else {})
+    norm = nnx.BatchNorm(shape[options.get("axis", -1)], **options, rngs=nnx.Rngs(0))
+    for k, variable in enumerate(jax.tree.leaves(nnx.state(norm), is_leaf=_is_variable)):
+        variable[...] = 1 + jnp.abs(normal(*variable.shape) + k)
+    norm.use_running_average = running
+    frozen = export.freeze(norm)
+    assert isinstance(frozen, export.FrozenBatchNorm) and isinstance(frozen, nnx.BatchNorm)
+    assert_same(frozen, norm, normal(*shape))
+    assert_same(frozen, norm, normal(*shape))  # after statistics have moved
+    whole, bfloat16 = normal(*shape), normal(*shape, dtype=jnp.bfloat16)
+    np.testing.assert_array_equal(frozen(whole, True), norm(whole, True))
+    assert frozen(bfloat16).dtype == norm(bfloat16).dtype
+    mask = whole > 0
+    np.testing.assert_array_equal(frozen(whole, mask=mask), norm(whole, mask=mask))
+
+
+def test_few_channels_are_normalised_as_one_axis_with_the_slots():
+    norm = nnx.BatchNorm(3, use_running_average=True, rngs=nnx.Rngs(0))
+    frozen = export.freeze(norm)
+    x = normal(2, 5, 3, 4, 3)
+    assert "[2,5,3,12]" in str(jax.make_jaxpr(frozen)(x))
+    assert "[2,5,3,12]" not in str(jax.make_jaxpr(norm)(x))
 
 
 class Doubled(nn.GroupConv):

@@ -1,5 +1,7 @@
 """The convolution that layers are made of: XLA's numbers, in a form that XLA compiles well."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,48 @@ def test_a_row_that_is_cut_off_again_changes_no_number(shape, k, pads):
         assert float(jnp.abs(a - b).max()) < 2e-6 * float(jnp.abs(b).max()) * np.sqrt(k * k * 256)
 
 
+@pytest.mark.parametrize("shape", [(26, 18, 16, 4, 20), (1, 12, 14, 256, 256)])
+def test_derivatives_of_every_kind_are_those_of_the_plain_one(shape):
+    x, w = made(*shape, 3)
+    rest = ((1, 1), ((1, 1), (0, 0)), (1, 1))
+    assert _correlate._gains_from_a_row(x, w, *rest)
+    dx, dw = jnp.cos(x), jnp.sin(w)
+
+    def found(f):
+        def g(x, w):
+            return f(x, w, *rest)
+
+        def energy(x, w):
+            return jnp.sum(jnp.tanh(g(x, w)))
+
+        return (
+            jax.jvp(g, (x, w), (dx, dw))[1],
+            jax.jvp(lambda x: g(x, w), (x,), (dx,))[1],
+            jax.jvp(lambda w: g(x, w), (w,), (dw,))[1],
+            jax.grad(lambda w: jnp.sum(jax.grad(energy)(x, w) * dx))(w),
+            jax.vmap(jax.grad(energy, 1), (None, 0))(x, jnp.stack([w, dw])),
+        )
+
+    for a, b in zip(found(correlate), found(plain), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4 * float(jnp.abs(b).max()))
+
+
+def test_few_channels_have_the_row_in_derivatives_alone():
+    rest = ((1, 1), ((1, 1), (1, 1)), (1, 1))
+
+    def rows(f, shape):
+        program = str(jax.make_jaxpr(f)(*made(*shape, 3)))
+        return {int(n) for n in re.findall(rf"\[{shape[0]},(\d+),16,{shape[-1]}\] = conv", program)}
+
+    def derived(x, w):
+        return jax.jvp(lambda w: correlate(x, w, *rest), (w,), (w,))[1]
+
+    few, many = (26, 18, 16, 4, 20), (2, 18, 16, 256, 256)
+    assert rows(lambda x, w: correlate(x, w, *rest), few) == {18}
+    assert rows(lambda x, w: correlate(x, w, *rest), many) == {19}
+    assert rows(derived, few) == {18, 19}  # the value, which XLA drops, and its derivative
+
+
 @pytest.mark.parametrize(
     ("shape", "k", "strides", "pads", "dilation"),
     [
@@ -89,8 +133,8 @@ def test_no_gradient_goes_to_the_library_that_is_slow_at_it():
     rest = ((1, 1), ((1, 1), (1, 1)), (1, 1))
 
     def handed_over(f):
-        gradient = jax.jit(lambda x, w: with_gradients(lambda x, w: f(x, w, *rest), x, w))
-        text = gradient.lower(x, w).compile().as_text()
+        gradient = jax.jit(lambda x, w, y: jax.vjp(lambda x, w: f(x, w, *rest), x, w)[1](y))
+        text = gradient.lower(x, w, correlate(x, w, *rest)).compile().as_text()
         assert "conv_general_dilated" in text
         return [line for line in text.splitlines() if "= " in line and "ynn" in line.split("(")[0]]
 

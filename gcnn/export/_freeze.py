@@ -6,6 +6,7 @@ import jax
 from flax import nnx
 
 from ..nn import GroupConv, GroupConvTranspose, LiftingConv, LiftingConvTranspose
+from ._batch_norm import FrozenBatchNorm
 from ._frozen import FrozenConv, FrozenConvTranspose
 
 _PLAIN = (LiftingConv, GroupConv)
@@ -20,10 +21,11 @@ def freeze(model: nnx.Module) -> Any:
 
     A `LiftingConv` or a `GroupConv`, wherever it is among the attributes, lists, tuples and
     dictionaries of the model, becomes a `FrozenConv`, which is an `nnx.Conv`; a transposed one a
-    `FrozenConvTranspose`, an `nnx.ConvTranspose`. Their filters are expanded here, and no more
-    when the model is called; they are |H| times as many numbers. Everything else is copied as it
-    is: `GroupPool`, `BatchNorm` and their like have no filters to expand. The copy keeps the mode
-    of the model, training or evaluation, and shares no variable with it.
+    `FrozenConvTranspose`, an `nnx.ConvTranspose`. Their filters are expanded here, and no more when
+    the model is called; they are |H| times as many numbers. An `nnx.BatchNorm` becomes a
+    `FrozenBatchNorm`, which is one, and faster on few channels. Everything else is copied as it is:
+    `GroupPool` and its like have no filters to expand. The copy keeps the mode of the model,
+    training or evaluation, and shares no variable with it.
 
     What is called from two places stays one layer. Layers made by `nnx.vmap`, with one more axis
     in front of each parameter, are expanded one by one. A layer that lies hidden in a function, and
@@ -55,6 +57,8 @@ def _frozen(node: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
         return seen[id(node)][1]
     if isinstance(node, (*_PLAIN, *_TRANSPOSED)) and type(node).__call__ in _CALLS:
         seen[id(node)] = node, _expanded(node)
+    elif type(node) is nnx.BatchNorm:
+        seen[id(node)] = node, FrozenBatchNorm(node)
     elif isinstance(node, nnx.Variable):
         return node
     elif isinstance(node, nnx.Pytree):

@@ -150,8 +150,10 @@ class AbstractConv(nnx.Module):
         dtype = own if self.dtype is None else self.dtype
         space = range(1, 1 + d)
         y = self._evaluate(fill_outside(self.group, x.astype(dtype), space, 0))
-        if self.bias is not None:
-            y = y + self.bias[...].astype(dtype).reshape((1,) * (y.ndim - 1) + (-1,))
+        if self.bias is not None:  # on |H|·o channels, since few would make short loops
+            flat = y.reshape(*y.shape[:-2], -1)
+            bias = jnp.tile(self.bias[...].astype(dtype), self.group.order)
+            y = (flat + bias.reshape((1,) * (flat.ndim - 1) + (-1,))).reshape(y.shape)
         return fill_outside(self.group, y, space, 0)
 
     def _evaluate(self, x: Array) -> Array:

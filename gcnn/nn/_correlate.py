@@ -1,16 +1,20 @@
 """Sliding filters over an image: the convolution itself, written so that XLA compiles it well."""
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax.typing import PrecisionLike
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Num
 
 Pads = Sequence[tuple[int, int]]
 
-# Below both, the row that is added costs as much as it saves (`benchmarks.convolution`).
+# Below both, the row that is added costs as much as it saves, and with few products it gains in
+# derivatives alone (`benchmarks.convolution`).
 _MANY_PIXELS = 6144
 _MANY_PRODUCTS = 2**16  # channels of the input times channels of the output
 
@@ -38,9 +42,11 @@ def correlate(
     if math.prod(size) == 1 and not any(map(any, pads)):
         points = x[(slice(None), *(slice(None, None, s) for s in strides))]
         return jnp.matmul(points, filters.reshape(filters.shape[d:]), precision=precision)
-    if _gains_from_a_row(x, filters, strides, pads, dilation):
+    if not _gains_from_a_row(x, filters, strides, pads, dilation):
+        return _conv(x, filters, strides, pads, dilation, precision)
+    if x.shape[-1] * filters.shape[-1] >= _MANY_PRODUCTS:
         return _with_a_row(x, filters, pads, precision)
-    return _conv(x, filters, strides, pads, dilation, precision)
+    return _derived_with_a_row(x, filters, pads, precision)
 
 
 def depthwise(
@@ -100,6 +106,27 @@ def _with_a_row(x: Array, filters: Array, pads: Pads, precision: PrecisionLike) 
     hi += rows + 1 - side
     y = _conv(x, filters, (1, 1), ((lo, hi), (0, 0)), (1, 1), precision)
     return y[:, :side]
+
+
+def _derived_with_a_row(x: Array, filters: Array, pads: Pads, precision: PrecisionLike) -> Array:
+    """The same numbers without that row, which only the derivatives have."""
+
+    @jax.custom_jvp
+    def convolved(x: Array, filters: Array) -> Array:
+        return _conv(x, filters, (1, 1), pads, (1, 1), precision)
+
+    def derived(primals: tuple[Array, Array], tangents: tuple[Any, Any]) -> tuple[Array, Array]:
+        (x, filters), (dx, dfilters) = primals, tangents
+        pairs = (dx, filters), (x, dfilters)
+        terms = [
+            _with_a_row(*pair, pads, precision)
+            for pair, tangent in zip(pairs, tangents, strict=True)
+            if not isinstance(tangent, SymbolicZero)
+        ]
+        return convolved(x, filters), functools.reduce(jnp.add, terms)
+
+    convolved.defjvp(derived, symbolic_zeros=True)
+    return convolved(x, filters)
 
 
 def _conv(
