@@ -9,12 +9,13 @@ from .convolution_figure import panels
 
 _TEXT = """
 *Plain* is a convolution of |H| times the channels (`nnx.Conv`; in blocks and networks the same
-module under the trivial group). It has the filters of ours and computes the same numbers, but where
+module under the trivial group, with every convolution an `nnx.Conv`, as `export.freeze` makes it).
+It has the filters of ours and computes the same numbers, but where
 the statistics of a batch are taken, and but for P4CNN, whose plain twin pools no orbit. *Direct* is
 `nn.GroupConv` as one convolution with its bank, which is built in every call; *fourier* the same
 layer in blocks of irreducible representations; the one in bold is what the layer chooses by itself.
 *Training* is forward and backward, by parameters and input; of the step of P4CNN, all of it, with
-Adam. *Frozen* is inference with a bank that was computed once.
+Adam. *Frozen* is inference of what `export.freeze` makes of ours.
 
 A ratio is the time of the plain program over that of ours, in the same repetition: above 1, ours is
 the faster one. Medians, with quartiles in brackets.

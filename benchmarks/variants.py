@@ -16,7 +16,7 @@ from flax import nnx
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from gcnn import groups, models
+from gcnn import export, groups, models
 from gcnn.groups import Group
 from gcnn.nn import GroupConv, LiftingConv
 
@@ -73,7 +73,7 @@ def build(case: Case) -> dict[str, Variant]:
         )
     share(block, other, case.group)
     return {
-        "plain": Variant(other, x.reshape(*shape, 1, case.channels)),
+        "plain": Variant(export.freeze(other), x.reshape(*shape, 1, case.channels)),
         "ours": Variant(block, x),
     }
 
@@ -82,11 +82,11 @@ def _digits(case: Case) -> dict[str, Variant]:
     """P4CNN, and its bank computed once; the plain CNN of the same width is another function."""
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.standard_normal((case.batch, case.side, case.side, 1)), jnp.float32)
-    plain = models.P4CNN(groups.p1(), channels=case.channels, rngs=nnx.Rngs(0))
+    plain = export.freeze(models.P4CNN(groups.p1(), channels=case.channels, rngs=nnx.Rngs(0)))
     ours = models.P4CNN(case.group, channels=case.fields, rngs=nnx.Rngs(0))
     found = {"plain": Variant(plain, x), "ours": Variant(ours, x)}
     if case.kind == "inference":
-        found["frozen"] = Variant(frozen(ours), x)
+        found["frozen"] = Variant(export.freeze(ours), x)
     return found
 
 
@@ -148,42 +148,6 @@ def _leaves(model: nnx.Module) -> Iterator[Any]:
     for _, module in nnx.iter_modules(model):
         if isinstance(module, GroupConv | LiftingConv | nnx.Conv | nnx.BatchNorm):
             yield module
-
-
-class Frozen(nnx.Module):
-    """A lifting or group convolution with its bank computed once, a plain one from then on."""
-
-    def __init__(self, conv: Any):
-        """Take the bank of a layer as the kernel of a plain one."""
-        bank = conv.bank()
-        self.slots, self.out_features = conv.group.order, conv.out_features
-        size = bank.shape[: conv.group.dim]
-        wide = self.slots * conv.out_features
-        self.conv = GroupConv(
-            groups.p1(conv.group.dim),
-            bank.size // (math.prod(size) * wide),
-            wide,
-            size,
-            padding=conv.window.padding,
-            kernel_init=lambda key, shape, *_: bank.reshape(shape),
-            bias_init=lambda key, shape, *_: jnp.tile(conv.bias[...], self.slots),
-            rngs=nnx.Rngs(0),
-        )
-
-    def __call__(self, x: Float[Array, "b *field"]) -> Float[Array, "b *space h o"]:
-        """As the layer that it was made of."""
-        d = self.conv.group.dim
-        y = self.conv(x.reshape(*x.shape[: 1 + d], 1, -1))
-        return y.reshape(*y.shape[: 1 + d], self.slots, self.out_features)
-
-
-def frozen(net: models.P4CNN) -> models.P4CNN:
-    """The same network for inference: every bank computed once, here."""
-    copy: Any = nnx.clone(net)
-    for block in (copy.lift, *copy.hidden):
-        block.conv = Frozen(block.conv)
-    copy.top = Frozen(copy.top)
-    return copy
 
 
 def apart(a: jax.Array, b: jax.Array) -> float:

@@ -6,7 +6,6 @@ import sys
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from flax import nnx
 
@@ -14,6 +13,7 @@ from benchmarks import cases, convolution, interleaved, program, training_step, 
 from benchmarks.cases import CUBE, P4, P4M, Case
 from benchmarks.interleaved import Times
 from gcnn import groups, models, nn
+from gcnn.export import FrozenConv
 
 from .cases import GROUPS
 
@@ -181,20 +181,22 @@ def test_variants_that_do_not_compute_the_same_are_refused(monkeypatch):
         convolution.measure(case, convolution.Options(repetitions=2))
 
 
-def test_a_frozen_bank_gives_the_numbers_of_the_layer():
-    rng = np.random.default_rng(0)
-    lift = nn.LiftingConv(P4, 2, 3, 3, padding="VALID", rngs=nnx.Rngs(0))
-    conv = nn.GroupConv(P4, 3, 2, 3, padding="VALID", rngs=nnx.Rngs(0))
-    x = jnp.asarray(rng.integers(-4, 5, (1, 6, 6, 2)), jnp.float32)
-    for layer in (lift, conv):
-        layer.kernel[...] = jnp.asarray(rng.integers(-4, 5, layer.kernel.shape), jnp.float32)
-        layer.bias[...] = jnp.arange(1.0, 1 + layer.out_features)
-        y = layer(x)
-        np.testing.assert_array_equal(variants.Frozen(layer)(x), y)
-        other = variants.Frozen(layer)
-        other.conv.bias[...] = other.conv.bias[...][::-1]
-        assert variants.apart(other(x), y) > 0
-        x = y
+def test_plain_ones_are_made_of_convolutions_of_flax():
+    for case in (
+        Case("residual block", P4, 1, 3, 4, 1),
+        Case("training step", P4, 1, 3, 28, 2),
+        Case("inference", P4, 1, 3, 28, 2),
+    ):
+        found = {
+            name: {
+                type(module)
+                for _, module in nnx.iter_modules(variant.model)
+                if hasattr(module, "kernel_size") or isinstance(module, nn.GroupConv)
+            }
+            for name, variant in variants.build(case).items()
+        }
+        assert found.pop("plain") == found.pop("frozen", {FrozenConv}) == {FrozenConv}
+        assert nn.GroupConv in found.pop("ours") and not found
 
 
 def test_a_step_goes_on_from_the_state_that_it_left(monkeypatch):
