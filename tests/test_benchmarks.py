@@ -12,7 +12,8 @@ from flax import nnx
 from benchmarks import cases, convolution, interleaved, program, training_step, variants
 from benchmarks.cases import CUBE, P4, P4M, Case
 from benchmarks.interleaved import Times
-from gcnn import groups, models, nn
+from experiments.results import RESULTS
+from gcnn import groups, kernels, models, nn
 from gcnn.export import FrozenConv
 
 from .cases import GROUPS
@@ -197,6 +198,23 @@ def test_plain_ones_are_made_of_convolutions_of_flax():
         }
         assert found.pop("plain") == found.pop("frozen", {FrozenConv}) == {FrozenConv}
         assert nn.GroupConv in found.pop("ours") and not found
+
+
+def test_layers_choose_what_was_measured_to_be_the_faster_one_where_that_is_clear():
+    recorded = json.loads((RESULTS / "convolution" / "summary.json").read_text())
+    clear = set()
+    for case in cases.CASES:
+        if case.kind != "layer":
+            continue
+        times = recorded["findings"]["cases"][case.name]["training"]
+        direct, fourier = (times[way]["ms"][1] for way in ("direct", "fourier"))
+        if max(direct, fourier) < 1.5 * min(direct, fourier):
+            continue
+        size, pixels = (case.kernel,) * case.group.dim, case.batch * case.side**case.group.dim
+        chosen = kernels.cheaper_evaluation(case.group, size, case.fields, pixels, "cpu")
+        assert chosen == ("direct" if direct < fourier else "fourier"), case.name
+        clear.add((chosen, case.group.dim))
+    assert clear == {("direct", 2), ("fourier", 2), ("fourier", 3)}  # in space blocks win, or tie
 
 
 def test_a_step_goes_on_from_the_state_that_it_left(monkeypatch):

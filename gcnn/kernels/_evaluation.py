@@ -13,7 +13,7 @@ Evaluation = Literal["direct", "fourier"]
 # costs, in products of a convolution with a bank (`python -m benchmarks.convolution`). In space,
 # XLA's convolutions are slower on a CPU, and so is building a bank of so many elements; but a
 # kernel of one pixel is a matrix product there, too.
-_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 300, 80, 1000
+_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 300, 80, 600
 _FEWEST_PIXELS = 1024  # below, starting a hundred small operations is what takes the time
 
 
