@@ -10,10 +10,10 @@ from ._fourier import block_products
 Evaluation = Literal["direct", "fourier"]
 
 # What reading an entry of a twisted patch, summing it with those of the other slots and writing it
-# costs, in products of a convolution with a bank (`python -m benchmarks.convolution`). In space,
-# XLA's convolutions are slower on a CPU, and so is building a bank of so many elements; but a
-# kernel of one pixel is a matrix product there, too.
-_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 300, 80, 600
+# costs, in products of a convolution with a bank: on lines and in the plane, and in space
+# (`python -m benchmarks.convolution`). In space XLA's convolutions are slow on a CPU, and so is
+# building a bank of so many elements; but a kernel of one pixel is a matrix product there, too.
+_OF_A_TAP, _OF_ONE_PIXEL = (200, 80), (300, 600)
 _FEWEST_PIXELS = 1024  # below, starting a hundred small operations is what takes the time
 
 
@@ -33,8 +33,8 @@ def cheaper_evaluation(
 
     (|H|² - b) · o > c · |H|
 
-    where c, the price of an entry in products, was measured: in the plane, and in space, there
-    apart for kernels of one pixel. Channels of the input do not matter.
+    where c, the price of an entry in products, was measured, in the plane and in space, for kernels
+    of one pixel apart from others. Channels of the input do not matter.
 
     Args:
       group: the group.
@@ -47,12 +47,12 @@ def cheaper_evaluation(
     Example:
       >>> from gcnn import groups, kernels
       >>> p4m = groups.p4m()
-      >>> [kernels.cheaper_evaluation(p4m, (3, 3), o, 4096, "cpu") for o in (32, 64)]
+      >>> [kernels.cheaper_evaluation(p4m, (3, 3), o, 4096, "cpu") for o in (16, 32)]
       ['direct', 'fourier']
     """
     if platform != "cpu" or pixels < _FEWEST_PIXELS or dtype not in ("float32", "float64"):
         return "direct"
-    in_space = _IN_SPACE if math.prod(kernel_size) > 1 else _PRODUCT_IN_SPACE
-    price = _IN_THE_PLANE if group.dim < 3 else in_space
+    prices = _OF_ONE_PIXEL if math.prod(kernel_size) == 1 else _OF_A_TAP
+    price = prices[group.dim > 2]
     saved = group.order**2 - block_products(group)
     return "fourier" if saved * out_features > price * group.order else "direct"

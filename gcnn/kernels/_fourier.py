@@ -29,6 +29,8 @@ from ._transform import combined, transformed
 
 Pads = Sequence[tuple[int, int]]
 
+_UNROLL = 3  # taps for which a step of the loop is compiled (`benchmarks.convolution`)
+
 
 def fourier_convolution(
     group: Group,
@@ -58,37 +60,75 @@ def fourier_convolution(
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
+    pads = tuple((int(lo), int(hi)) for lo, hi in pads)
+    return _convolved(group, x, weight, tuple(strides), pads, tuple(dilation), precision)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3, 4, 5, 6))  # or each call would compile its loop
+def _convolved(
+    group: Group,
+    x: Array,
+    weight: Array,
+    strides: tuple[int, ...],
+    pads: Pads,
+    dilation: tuple[int, ...],
+    precision: jax.lax.PrecisionLike,
+) -> Array:
     d, n = group.dim, group.order
     size, (i, o) = tuple(weight.shape[:d]), weight.shape[-2:]
     own, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)  # sums of 16 bits would round
     x, weight = x.astype(wide), weight.astype(wide)
-    patches = _twisted_patches(group, x, size, strides, pads, dilation)
-    shape = patches[0].shape[:-1]
-    patches = [z.reshape(-1, z.shape[-1]) for z in patches]
-    psi = _twisted_weights(group, weight).reshape(math.prod(size), n, i, o)
+    rhos = real_irreps(group)
     taps = _taps(group, size)
+    psi = _twisted_weights(group, weight).reshape(math.prod(size), n, i, o)
     if len(taps) < len(psi):
-        psi = psi[np.array(taps)]
+        psi = jnp.stack([psi[tap] for tap in taps])
+    blocks = []
+    for rho in rhos:
+        matrices = jnp.asarray(rho.matrices, wide)
+        m = jnp.einsum("tuio,uab->tbiao", psi, matrices, precision=precision)
+        blocks.append(m.reshape(len(taps), rho.d * i, rho.d * o))
+
+    slots = _padded_slots(x, d, pads)
+    extent = [e * (u - 1) for u, e in zip(size, dilation)]
+    spans = [m - e for m, e in zip(slots[0].shape[1 : 1 + d], extent)]
+    shape = (x.shape[0], *(-(-m // s) for m, s in zip(spans, strides)))
+
+    def add_tap(sums: list[Array], tap: tuple[Array, list[Array]]) -> tuple[list[Array], None]:
+        offsets, block = tap
+        patches = [
+            _shifted(slot, offset, spans, strides).reshape(-1, i)
+            for slot, offset in zip(slots, offsets, strict=True)
+        ]
+        rows = [
+            jnp.matmul(jnp.concatenate(row, axis=-1), m, precision=precision)
+            for coefficients, m in zip(transformed(group, patches), block, strict=True)
+            for row in coefficients
+        ]
+        return [y + row for y, row in zip(sums, rows, strict=True)], None
+
+    sums = [jnp.zeros((math.prod(shape), rho.d * o), wide) for rho in rhos for _ in range(rho.m)]
+    offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
+    each = jnp.asarray(offsets.swapaxes(0, 1), jnp.int32), blocks  # [tap, k, axis], [tap, b·i, a·o]
+    if len(taps) == 1:
+        sums, _ = add_tap(sums, jax.tree.map(lambda a: a[0], each))
+    else:
+        # a tap after the other, and again from the image when derivatives need it: all patches
+        # together would not fit into a cache
+        sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=_UNROLL)
 
     parts: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
-    for rho, coefficients in zip(real_irreps(group), transformed(group, patches), strict=True):
-        matrices = jnp.asarray(rho.matrices, weight.dtype)
-        blocks = jnp.einsum("duio,uab->bdiao", psi, matrices, precision=precision)
-        blocks = blocks.reshape(rho.d, len(taps) * i, rho.d * o)
+    rows = iter(sums)
+    for rho in rhos:
         for j in range(rho.m):
-            products = [
-                jnp.matmul(z, block, precision=precision)
-                for z, block in zip(coefficients[j], blocks, strict=True)
-            ]
-            y = functools.reduce(jnp.add, products)
-            values = jnp.split(y, rho.d, axis=-1)
+            values = jnp.split(next(rows), rho.d, axis=-1)
             parts += [(rho.d * rho.matrices[:, j, a], values[a]) for a in range(rho.d)]
     # ρ is not normalised before the division by |H|: where its entries are integers, integer
     # data leave no rounding in any of the sums
     basis = np.stack([function for function, _ in parts], axis=-1)  # [h, coefficient]
     values = [value for _, value in parts]
-    slots = [combined(basis[h], values) / n for h in range(n)]
-    return jnp.stack(slots, axis=-2).reshape(*shape, n, o).astype(own)
+    fields = [combined(basis[h], values) / n for h in range(n)]
+    return jnp.stack(fields, axis=-2).reshape(*shape, n, o).astype(own)
 
 
 def block_products(group: Group) -> int:
@@ -102,35 +142,22 @@ def block_products(group: Group) -> int:
     return sum(rho.d**2 * rho.m for rho in real_irreps(group))
 
 
-def _twisted_patches(
-    group: Group,
-    x: Array,
-    size: Sequence[int],
-    strides: Sequence[int],
-    pads: Pads,
-    dilation: Sequence[int],
-) -> list[Array]:
-    """z(p, k, ·) for each slot k: `[b, *space_out, d·i]`, offset d of slot k read at k·d."""
-    dim, channels = group.dim, x.shape[-1]
-    slots = jax.lax.split(x, (1,) * group.order, axis=x.ndim - 2)
+def _padded_slots(x: Array, dim: int, pads: Pads) -> list[Array]:
+    """The field of each slot, `[b, *space, i]`, with its zeros around it."""
+    slots = jax.lax.split(x, (1,) * x.shape[-2], axis=x.ndim - 2)
     # a barrier, or XLA fuses the sum of all slots' gradients into one loop with a branch for each
     slots = jax.lax.optimization_barrier([jnp.squeeze(slot, -2) for slot in slots])
-    found = []
-    for k, slot in enumerate(slots):
-        slot = jax.lax.pad(
-            slot, np.zeros((), slot.dtype), ((0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0))
-        )
-        pieces = []
-        for first in _offsets(group, k, tuple(size)):
-            start = [f * e for f, e in zip(first, dilation)]
-            extent = [e * (u - 1) for u, e in zip(size, dilation)]
-            stop = [n - e + f for n, e, f in zip(slot.shape[1 : 1 + dim], extent, start)]
-            piece = jax.lax.slice(
-                slot, (0, *start, 0), (len(slot), *stop, channels), (1, *strides, 1)
-            )
-            pieces.append(piece)
-        found.append(jnp.concatenate(pieces, axis=-1))
-    return found
+    config = ((0, 0, 0), *((*p, 0) for p in pads), (0, 0, 0))
+    return [jax.lax.pad(slot, np.zeros((), slot.dtype), config) for slot in slots]
+
+
+def _shifted(slot: Array, offset: Array, spans: Sequence[int], strides: Sequence[int]) -> Array:
+    """x(s·p + offset) for all p of the output."""
+    sizes = (slot.shape[0], *spans, slot.shape[-1])
+    slot = jax.lax.dynamic_slice(slot, jnp.pad(offset, 1), sizes)
+    if set(strides) == {1}:
+        return slot
+    return slot[(slice(None), *(slice(None, None, s) for s in strides))]
 
 
 @functools.cache
