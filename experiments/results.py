@@ -110,11 +110,12 @@ def convolution_table(cases: dict[str, dict[str, Any]]) -> str:
     header = ["", "evaluation", "forward", "forward and backward"]
     lines = []
     for name, case in cases.items():
-        way = case.get("chosen", "ours")
-        ratios = [case[mode][way]["ratio"][1] if mode in case else None
-                  for mode in ("forward", "training")]  # fmt: skip
-        shown = ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        lines.append([name, case.get("chosen", ""), *shown])
+        programs = [case.get(mode, {}) for mode in ("forward", "training")]
+        for way in (case.get("chosen", "ours"), "frozen"):
+            ratios = [found[way]["ratio"][1] if way in found else None for found in programs]
+            shown = ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+            if any(shown):
+                lines.append([name, way.replace("ours", ""), *shown])
     return table(header, lines)
 
 

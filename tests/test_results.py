@@ -43,9 +43,14 @@ def test_the_table_of_convolutions_shows_what_a_layer_chooses():
     cases = {
         "a layer": {"chosen": "fourier", "forward": layer, "training": {"fourier": timed(4.5)}},
         "a step": {"training": {"ours": timed(1.25)}},
+        "a network": {"forward": {"ours": timed(1.5), "frozen": timed(2.0)}},
     }
-    rows = convolution_table(cases).splitlines()[2:]
-    assert rows == ["| a layer | fourier | 3.00 | 4.50 |", "| a step |  |  | 1.25 |"]
+    assert convolution_table(cases).splitlines()[2:] == [
+        "| a layer | fourier | 3.00 | 4.50 |",
+        "| a step |  |  | 1.25 |",
+        "| a network |  | 1.50 |  |",
+        "| a network | frozen | 2.00 |  |",
+    ]
 
 
 def test_the_seeds_of_a_table_are_kept_one_by_one(tmp_path):

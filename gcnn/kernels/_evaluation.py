@@ -10,10 +10,9 @@ from ._fourier import block_products
 Evaluation = Literal["direct", "fourier"]
 
 # What reading an entry of a twisted patch, summing it with those of the other slots and writing it
-# costs, in products of a convolution with a bank: on lines and in the plane, and in space
-# (`python -m benchmarks.convolution`). In space XLA's convolutions are slow on a CPU, and so is
-# building a bank of so many elements; but a kernel of one pixel is a matrix product there, too.
-_OF_A_TAP, _OF_ONE_PIXEL = (200, 80), (300, 600)
+# costs, in products of a convolution with a bank (`python -m benchmarks.convolution`). In space
+# XLA's convolutions are slow on a CPU; but a kernel of one pixel is a matrix product there, too.
+_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 150, 80, 200
 _FEWEST_PIXELS = 1024  # below, starting a hundred small operations is what takes the time
 
 
@@ -33,8 +32,8 @@ def cheaper_evaluation(
 
     (|H|² - b) · o > c · |H|
 
-    where c, the price of an entry in products, was measured, in the plane and in space, for kernels
-    of one pixel apart from others. Channels of the input do not matter.
+    where c, the price of an entry in products, was measured: in the plane, and in space, there
+    apart for kernels of one pixel. Channels of the input do not matter.
 
     Args:
       group: the group.
@@ -52,7 +51,7 @@ def cheaper_evaluation(
     """
     if platform != "cpu" or pixels < _FEWEST_PIXELS or dtype not in ("float32", "float64"):
         return "direct"
-    prices = _OF_ONE_PIXEL if math.prod(kernel_size) == 1 else _OF_A_TAP
-    price = prices[group.dim > 2]
+    in_space = _IN_SPACE if math.prod(kernel_size) > 1 else _PRODUCT_IN_SPACE
+    price = _IN_THE_PLANE if group.dim < 3 else in_space
     saved = group.order**2 - block_products(group)
     return "fourier" if saved * out_features > price * group.order else "direct"
