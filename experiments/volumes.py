@@ -1,6 +1,6 @@
 """Volumes under the 24 rotations of the cube: an octahedral network beside a plain one.
 
-    python -m experiments.volumes                         # adrenal glands: some minutes on two cores
+    python -m experiments.volumes                         # adrenal glands; minutes on two cores
     python -m experiments.volumes --modelnet10 FILE.npz   # or the shapes of ModelNet10
     python -m experiments.volumes --help                  # what can be changed
 
