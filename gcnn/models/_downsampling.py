@@ -75,16 +75,21 @@ def learned_downsampling(
 
 
 class _MaxPool(nnx.Module):
-    """`max_pool` as a layer."""
+    """`max_halved` as a layer."""
 
     def __init__(self, group: Group):
         self.group = group
 
     def __call__(self, x: Num[Array, "b *field"]) -> Num[Array, "b *pooled"]:
-        size = [3 if n % 2 else 2 for n in x.shape[1 : 1 + self.group.dim]]
-        # Exact all the same: the size is that of the side, and an element that swaps two axes
-        # swaps both; while the check knows windows alone, of one size along such axes.
-        return max_pool(self.group, x, size, 2, "SAME", allow_inexact=True)
+        return max_halved(self.group, x)
+
+
+def max_halved(group: Group, x: Num[Array, "b *field"]) -> Num[Array, "b *pooled"]:
+    """The maximum of 2 pixels along axes of an even number, of 3 along those of an odd one."""
+    size = [3 if n % 2 else 2 for n in x.shape[1 : 1 + group.dim]]
+    # Exact all the same: the size is that of the side, and an element that swaps two axes
+    # swaps both; while the check knows windows alone, of one size along such axes.
+    return max_pool(group, x, size, 2, "SAME", allow_inexact=True)
 
 
 def check_padding(model: str, padding: str) -> None:
