@@ -28,7 +28,7 @@ class Config:
       claims_symmetry: whether the network should be invariant under it; the plain CNN, which is
         the control, should not.
       data: what to train and test on. "upright_mnist" trains on upright digits, and tests on
-        rotated ones.
+        rotated ones; "hexagonal_mnist" is rotated MNIST resampled on hexagons.
       archive: where the data lie, if not in the project: the original mnist_rotation_new.zip, to
         be used in place of the generated digits; or CIFAR-10 (see experiments/data/README.md).
       whiten: normalise the contrast of photographs, and whiten them by the covariance of the
@@ -70,7 +70,7 @@ class Config:
     model: tyro.conf.Suppress[Callable[[nnx.Rngs], nnx.Module]]
     symmetry: tyro.conf.Suppress[Group]
     claims_symmetry: tyro.conf.Suppress[bool] = True
-    data: Literal["rotated_mnist", "upright_mnist", "cifar10"] = "rotated_mnist"
+    data: Literal["rotated_mnist", "upright_mnist", "hexagonal_mnist", "cifar10"] = "rotated_mnist"
     archive: Path | None = None
     whiten: bool = False
     train_on: Literal["train", "train+valid"] = "train+valid"
@@ -106,6 +106,11 @@ class Config:
             raise ValueError(f"weight_decay is {self.weight_decay}; it must be 0 or more.")
         if self.whiten and self.data != "cifar10":
             raise ValueError(f"whiten is for photographs; leave it out with {self.data}.")
+        if self.data == "hexagonal_mnist" and self.augment != NO_CHANGE:
+            raise ValueError(
+                "augment changes images of squares, and would skew those of hexagons: leave it out "
+                "with hexagonal_mnist."
+            )
         if not 0 <= self.average < 1:
             raise ValueError(f"average is {self.average}; it must be 0 or more, and less than 1.")
         if not 0 <= self.warmup < self.epochs:

@@ -18,7 +18,7 @@ from gcnn.actions import act_on_image
 
 from .config import Config
 from .cost import macs
-from .data import cifar10, rotated_mnist, whitening
+from .data import cifar10, hexagonal, rotated_mnist, whitening
 from .data.rotated_mnist import Split
 from .drawing import figures
 from .durable.records import provenance, write_json
@@ -44,7 +44,7 @@ class Data:
       source: the splits to train on.
       test: the test images.
       turnable: test images to turn by every angle: upright, where we know which way is up. None
-        for photographs, which have corners.
+        for photographs, which have corners, and for hexagons.
       name: which data this is.
       beside: the summaries of the runs to draw beside this one, by name.
     """
@@ -91,12 +91,21 @@ class Data:
                     for name, split in photographs.items()
                 }
             return cls(photographs, photographs["test"], None, name, beside)
+        name = "generated rotated MNIST" if config.archive is None else config.archive.name
+        if config.data == "hexagonal_mnist":
+            if config.curve or config.turns > 1:
+                raise ValueError(
+                    "Images are turned by other angles as images of squares are: with "
+                    "hexagonal_mnist use --no-curve and --turns 1."
+                )
+            hexagons = hexagonal.load(config.archive)
+            return cls(hexagons, hexagons["test"], None, f"{name}, on hexagons", beside)
         rotated, upright = rotated_mnist.load(config.archive), rotated_mnist.upright()
         return cls(
             source=upright if config.data == "upright_mnist" else rotated,
             test=rotated["test"],
             turnable=upright["test"] if config.archive is None else rotated["test"],
-            name="generated rotated MNIST" if config.archive is None else config.archive.name,
+            name=name,
             beside=beside,
         )
 

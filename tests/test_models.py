@@ -117,14 +117,15 @@ def test_channels_and_classes_are_arguments(model):
     chex.assert_shape(y, (2, 7))
 
 
-def test_sides_that_obey_the_downsampling_law_are_taken_and_others_are_refused():
+def test_odd_and_even_sides_are_taken_and_too_small_ones_are_refused():
     def applied(side):
         net = models.P4CNN(channels=1, rngs=nnx.Rngs(0))
         return net(jnp.ones((2, side, side, 1)))
 
     chex.assert_shape(nnx.eval_shape(lambda: applied(30)), (2, 10))
-    with pytest.raises(ValueError, match=r"max_pool would not commute .* on 25 pixels"):
-        nnx.eval_shape(lambda: applied(29))
+    chex.assert_shape(nnx.eval_shape(lambda: applied(29)), (2, 10))  # a window of 3 on 25 pixels
+    with pytest.raises(ValueError, match=r"GroupConv: 2 pixels along axis 0.* fewer than the 4"):
+        nnx.eval_shape(lambda: applied(24))
 
 
 def test_dropout_of_whole_feature_maps_is_invariant_and_that_of_pixels_is_not():

@@ -164,7 +164,7 @@ def test_the_way_up_interpolates_on_the_grid_that_was_chosen():
     net = models.UNet(P4, channels=1, depth=1, rngs=nnx.Rngs(0))
     y = jnp.asarray(images(4, 4)[..., None, :])
     phase = jnp.zeros((2, 2, 2)).at[:, 1, 0].set(1)
-    enlarged = jax.jit(net._enlarged)
+    enlarged = jax.jit(functools.partial(net._enlarged, space=(8, 8)))
     up = enlarged(jnp.tile(y, (1, 1, 1, 4, 1)), phase)
     np.testing.assert_allclose(up[:, 1::2, ::2, 0], y[..., 0, :], atol=1e-6)
     between = (y[:, 1:] + y[:, :-1])[..., 0, :] / 2

@@ -17,7 +17,7 @@ from .. import groups
 from ..groups import Group
 from ..nn import GroupConv, GroupPool, LiftingConv, global_avg_pool
 from ._block import Block
-from ._downsampling import check_sides
+from ._downsampling import check_centre
 from ._halving import HalvingConv
 
 _INIT = nnx.initializers.normal(0.035)  # as published, for p4 and p4m
@@ -44,7 +44,7 @@ class AllCNN(nnx.Module):
     - Its convolutions of stride 2 are not centred on 32 and on 16 pixels, as the downsampling law
       demands. Here the same convolution is taken half a pixel further on, between the pixels, as
       the mean of its values at the 2 x ... x 2 around. That costs no parameter, and holds for p1
-      too, so that networks differ in their group alone.
+      too, so that networks differ in their group alone. (Odd sides are centred as published.)
     - It drops single pixels. Here a network with a group drops whole feature maps, and whole
       colours of an image, so that it is equivariant in training, too. The plain network drops
       pixels.
@@ -121,10 +121,11 @@ class AllCNN(nnx.Module):
         """The logits of a batch of images.
 
         Args:
-          x: images `[b, *space, i]`, with sides that are multiples of 4.
+          x: images `[b, *space, i]`.
 
         Raises:
-          ValueError: the sides are not multiples of 4.
+          ValueError: the group skews the lattice, and the sides are not 1 more than a multiple
+            of 8, so that there is no pixel to turn about when they are halved twice.
         """
-        check_sides("AllCNN", self.group, x, 2)
+        check_centre("AllCNN", self.group, x, 2)
         return self.pool(global_avg_pool(self.group, self.layers(x)))

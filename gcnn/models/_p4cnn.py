@@ -9,16 +9,21 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from .. import groups
+from ..actions import skewed_axes
 from ..groups import Group
 from ..nn import GroupConv, GroupPool, LiftingConv, global_max_pool, max_pool
 from ._block import Block
+from ._downsampling import max_halved
 
 
 class P4CNN(nnx.Module):
     """The P4CNN: lift once, convolve over the group, pool over it at the end.
 
-    Law: f(g·x) = f(x) for every element g, for images of side 28 (and any other that obeys the
-    downsampling law).
+    Law: f(g·x) = f(x) for every element g, for images of side 28 and any other that leaves at
+    least 4 pixels for the last convolution.
+
+    On hexagons, under p6 or another group that skews the lattice, it takes images of side 29: sizes
+    29 → 27 → 25 → (max-pool) 13 → 11 → 9 → 7 → 5 → 1, with a last window of 5, for 4 has no centre.
 
     With p4 and 10 channels it has 24 680 parameters, in the paper "25k", and an error of
     2.28 ± 0.04 % on rotated MNIST.
@@ -57,7 +62,8 @@ class P4CNN(nnx.Module):
             Block(GroupConv(self.group, channels, channels, 3, padding="VALID", rngs=rngs))
             for _ in range(5)
         )
-        self.top = GroupConv(self.group, channels, classes, 4, padding="VALID", rngs=rngs)
+        last = 5 if skewed_axes(self.group) else 4
+        self.top = GroupConv(self.group, channels, classes, last, padding="VALID", rngs=rngs)
         self.pool = GroupPool(self.group)
         # the plain CNN drops pixels, as published; whole feature maps are dropped equivariantly
         whole = () if self.group.order == 1 else tuple(range(1, self.group.dim + 2))
@@ -69,10 +75,10 @@ class P4CNN(nnx.Module):
         """The logits of a batch of images.
 
         Args:
-          x: images `[b, 28, 28, 1]`, standardised.
+          x: images `[b, 28, 28, 1]`, standardised; `[b, 29, 29, 1]` on hexagons.
         """
         x = self.dropout(self.lift(x))
-        x = max_pool(self.group, self.hidden[0](x), 2, 2)
+        x = max_halved(self.group, self.hidden[0](x))
         for block in self.hidden[1:]:
             x = self.dropout(block(x))
         return global_max_pool(self.group, self.pool(self.top(x)))

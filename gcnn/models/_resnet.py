@@ -15,10 +15,10 @@ from jaxtyping import Array, Float
 
 from .. import groups
 from ..groups import Group
-from ..nn import GroupConv, GroupPool, LiftingConv, avg_pool, global_avg_pool
+from ..nn import GroupConv, GroupPool, LiftingConv, global_avg_pool
 from ._block import batch_norm
-from ._downsampling import check_sides
-from ._halving import HalvingConv
+from ._downsampling import check_centre
+from ._halving import HalvingConv, halved
 
 _INIT = nnx.initializers.he_normal()  # as published: of variance 2 / fan-in
 
@@ -32,6 +32,10 @@ class ResNet(nnx.Module):
     sides and changes the width, and adds to a convolution of 1 x ... x 1 of x.
 
     Law: f(g·x) = f(x) for every element g.
+
+    It takes images of every group and dimension: lines, volumes, and skewed lattices, whose sides
+    are 1 more than a multiple of 2^stages (33, with three), so that there is a pixel to turn about
+    at every resolution. Other sides are free: n pixels become ⌈n/2⌉.
 
     On CIFAR-10, with the test errors that are published, without and with augmentation:
 
@@ -50,7 +54,8 @@ class ResNet(nnx.Module):
     - Its convolutions of stride 2 are not centred on 32 and on 16 pixels, as the downsampling law
       demands. Here the same convolution is taken half a pixel further on, between the pixels, as
       the mean of its values at the 2 x ... x 2 around, and likewise in the shortcut. That costs no
-      parameter, and holds for p1 too, so that networks differ in their group alone.
+      parameter, and holds for p1 too, so that networks differ in their group alone. (On odd sides
+      the published ones are centred, and are what is here.)
     - It gives the logits from all slots of the group axis, each with weights of its own, which see
       how an image is turned. Here the slots are pooled first. That leaves out 3150 weights of
       ResNet-44 and 7000 of ResNet-26, too few for the digits that are published.
@@ -104,7 +109,7 @@ class ResNet(nnx.Module):
             widths += [(i, o, True)] + [(o, o, False)] * (blocks - 1)
         block = partial(_ResidualBlock, self.group, kernel_init=kernel_init, rngs=rngs)
         self.blocks = nnx.List(block(i, o, halve=halve) for i, o, halve in widths)
-        self.norm = batch_norm(channels[-1])
+        self.norm = batch_norm(channels[-1], self.group)
         self.pool = GroupPool(self.group, jnp.mean)
         self.top = nnx.Linear(channels[-1], classes, kernel_init=kernel_init, rngs=rngs)
 
@@ -112,12 +117,13 @@ class ResNet(nnx.Module):
         """The logits of a batch of images.
 
         Args:
-          x: images `[b, *space, i]`, with sides that can be halved for every stage but one.
+          x: images `[b, *space, i]`.
 
         Raises:
-          ValueError: the sides cannot be halved as often.
+          ValueError: the group skews the lattice, and the images have no pixel to turn about when
+            they are halved for every stage but one.
         """
-        check_sides("ResNet", self.group, x, self.halvings)
+        check_centre("ResNet", self.group, x, self.halvings)
         x = self.lift(x)
         for block in self.blocks:
             x = block(x)
@@ -141,7 +147,7 @@ class _ResidualBlock(nnx.Module):
         conv = partial(GroupConv, group, kernel_init=kernel_init, rngs=rngs)
         halving = partial(HalvingConv, group, kernel_init=kernel_init, rngs=rngs)
         self.group = group
-        self.norms = nnx.List([batch_norm(in_features), batch_norm(out_features)])
+        self.norms = nnx.List(batch_norm(n, group) for n in (in_features, out_features))
         first = halving(in_features, out_features) if halve else conv(in_features, out_features, 3)
         self.convs = nnx.List([first, conv(out_features, out_features, 3)])
         self.shortcut = nnx.data(conv(in_features, out_features, 1) if halve else None)
@@ -153,4 +159,4 @@ class _ResidualBlock(nnx.Module):
         if self.shortcut is None:
             return x + y
         # a convolution of one pixel commutes with the mean, which makes it four times as cheap
-        return self.shortcut(avg_pool(self.group, x, 2, 2)) + y
+        return self.shortcut(halved(self.group, x)) + y
