@@ -29,5 +29,7 @@ from ._pool import avg_pool as avg_pool
 from ._pool import global_avg_pool as global_avg_pool
 from ._pool import global_max_pool as global_max_pool
 from ._pool import max_pool as max_pool
+from ._self_attention import GroupSelfAttention as GroupSelfAttention
+from ._self_attention import LiftingSelfAttention as LiftingSelfAttention
 from ._steerable import SteerableConv as SteerableConv
 from ._upsample import upsample as upsample
