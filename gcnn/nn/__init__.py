@@ -13,6 +13,7 @@ from ._conv_transpose import GroupConvTranspose as GroupConvTranspose
 from ._conv_transpose import LiftingConvTranspose as LiftingConvTranspose
 from ._cosets import CosetPool as CosetPool
 from ._cosets import CosetUnpool as CosetUnpool
+from ._cosets import Induce as Induce
 from ._cosets import Restrict as Restrict
 from ._depthwise import DepthwiseConv as DepthwiseConv
 from ._depthwise import SeparableGroupConv as SeparableGroupConv
