@@ -2,7 +2,8 @@
 
 Everything that acts on the last axis (`nnx.BatchNorm`, `nnx.LayerNorm`, `nnx.Linear`, `nnx.relu`,
 ...) already is equivariant on images and regular fields, since the group axis is an ordinary axis,
-and comes from Flax. Fields of representations that do not permute need nonlinearities of their own.
+and comes from Flax. Fields of representations that do not permute need a normalisation and
+nonlinearities of their own.
 """
 
 from ._blur import BlurPool as BlurPool
@@ -17,6 +18,7 @@ from ._cosets import Induce as Induce
 from ._cosets import Restrict as Restrict
 from ._depthwise import DepthwiseConv as DepthwiseConv
 from ._depthwise import SeparableGroupConv as SeparableGroupConv
+from ._field_norm import FieldNorm as FieldNorm
 from ._group_pool import GroupPool as GroupPool
 from ._learned_polyphase import LearnedPolyphase as LearnedPolyphase
 from ._nonlinearity import GatedNonlinearity as GatedNonlinearity
