@@ -1,11 +1,13 @@
 """The filter bank of a convolution: slot h is the element h acting on the weights.
 
 Banks are made of transpositions, flips, slices and one stack, or of gathers where the lattice is
-skewed: their gradients contain no scatter, and are deterministic on every device. On a skewed
-lattice the taps are those that the group preserves, a hexagon for p6, and the weights beside them
-play no part.
+skewed or the group large: their gradients contain no scatter, and are deterministic on every
+device. On a skewed lattice the taps are those that the group preserves, a hexagon for p6, and the
+weights beside them play no part.
 """
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +16,19 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from ..actions import (
+    AnyArray,
     act_on_group_axis,
     act_on_space,
     check_sides,
     fill_outside,
+    permute_axis,
     preserved_pixels,
     skewed_axes,
     swapped_axes,
 )
 from ..groups import Group
+
+_MANY_ELEMENTS = 16  # XLA takes minutes to compile the slices of 48 elements on a CPU
 
 
 def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:
@@ -58,11 +64,28 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
     """
     d = group.dim
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
-    slots = [
-        act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
-        for h in range(group.order)
-    ]
-    return jnp.stack(slots, axis=-2)
+    if group.order < _MANY_ELEMENTS:
+        slots = [_acted(group, h, weight) for h in range(group.order)]
+        return jnp.stack(slots, axis=-2)
+    weight = act_on_group_axis(group, group.identity, weight, d)  # which checks the axis
+    flat = weight.reshape(-1, *weight.shape[-2:])  # [uk, i, o]
+    copies = jnp.broadcast_to(flat, (group.order, *flat.shape)).reshape(-1, *flat.shape[1:])
+    bank = permute_axis(copies, _bank_source(group, weight.shape[:d]), 0)
+    return jnp.moveaxis(bank.reshape(group.order, *weight.shape), 0, -2)
+
+
+def _acted(group: Group, h: int, weight: AnyArray) -> AnyArray:
+    """h on a regular field on the kernel's grid, `[*u, k, ...]`."""
+    d = group.dim
+    return act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
+
+
+@functools.lru_cache(maxsize=64)
+def _bank_source(group: Group, size: tuple[int, ...]) -> np.ndarray:
+    """Where B[h, u, k] lies in |H| copies of the weights, as flat indices of `[h, u, k]`."""
+    places = np.arange(math.prod(size) * group.order).reshape(*size, group.order)
+    moved = [_acted(group, h, places).ravel() + h * places.size for h in range(group.order)]
+    return np.concatenate(moved)
 
 
 def initial_kernel(
