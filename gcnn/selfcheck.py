@@ -20,8 +20,9 @@ from .actions import (
     Action,
     AnyArray,
     act_on_field,
+    act_on_group_axis,
     act_on_quotient,
-    act_on_regular,
+    act_on_space,
     mirrored_axes,
     skewed_axes,
 )
@@ -227,7 +228,9 @@ def _coset_cases(group: Group) -> Iterator[Case]:
     yield Case("CosetUnpool", unpool, 3, False, act_in=quotient, field=(cosets, c))
 
     def of_group(small: Group, k: int, f: AnyArray) -> AnyArray:
-        return act_on_regular(group, part[k], f)
+        # in space as an element of the subgroup, which may move pixels that the group leaves alone
+        moved = act_on_space(small, k, f, range(1, 1 + group.dim))
+        return act_on_group_axis(group, part[k], moved, -2)
 
     yield Case("Restrict", nn.Restrict(group, part), 3, True, act_in=of_group, under=small)
     induce, fields = nn.Induce(group, part), (len(part), cosets * c)

@@ -101,18 +101,16 @@ def test_the_slot_of_the_identity_is_the_weight(bank, by_loops, slots, name):
     np.testing.assert_array_equal(bank(group, jnp.asarray(w))[..., group.identity, :], w)
 
 
-@pytest.mark.parametrize("name", ["O", "Oh"])
-def test_the_bank_of_a_large_group_is_one_gather_and_so_is_its_gradient(name):
-    group = GROUPS[name]
-    w = random_integers(2, 2, 2, group.order, 1, 2)
-    np.testing.assert_array_equal(
-        jax.jit(kernels.group_bank, static_argnums=0)(group, jnp.asarray(w)),
-        group_bank_by_loops(group, w),
-    )
+@every_bank
+def test_the_bank_of_a_large_group_is_one_gather_and_so_is_its_gradient(bank, by_loops, slots):
+    group = GROUPS["Oh"]
+    w = random_integers(2, 2, 2, *slots(group), 1, 2)
+    expanded = jax.jit(bank, static_argnums=0)(group, jnp.asarray(w))
+    np.testing.assert_array_equal(expanded, by_loops(group, w))
     values = random_integers(*w.shape[:-1], group.order, 2)
-    gradient = jax.jit(jax.grad(lambda w: jnp.sum(kernels.group_bank(group, w) * values)))
+    gradient = jax.jit(jax.grad(lambda w: jnp.sum(bank(group, w) * values)))
     compiled = gradient.lower(w).compile()
-    expected = adjoint_by_loops(group, w, values, group_bank_by_loops)
+    expected = adjoint_by_loops(group, w, values, by_loops)
     np.testing.assert_array_equal(compiled(w), expected)
     assert "scatter(" not in compiled.as_text()
 

@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from ..actions import (
-    AnyArray,
     act_on_group_axis,
     act_on_space,
     check_sides,
@@ -45,6 +44,8 @@ def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i
     """
     space = range(group.dim)
     weight = checked_taps(group, weight, ("in", "out"))
+    if _is_gathered(group):
+        return _gathered_bank(group, weight, group.dim)
     slots = [act_on_space(group, h, weight, space) for h in range(group.order)]
     return jnp.stack(slots, axis=-2)
 
@@ -64,27 +65,38 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
     """
     d = group.dim
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
-    if group.order < _MANY_ELEMENTS:
-        slots = [_acted(group, h, weight) for h in range(group.order)]
-        return jnp.stack(slots, axis=-2)
-    weight = act_on_group_axis(group, group.identity, weight, d)  # which checks the axis
-    flat = weight.reshape(-1, *weight.shape[-2:])  # [uk, i, o]
+    if _is_gathered(group):
+        weight = act_on_group_axis(group, group.identity, weight, d)  # which checks the axis
+        return _gathered_bank(group, weight, d + 1)
+    slots = [
+        act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
+        for h in range(group.order)
+    ]
+    return jnp.stack(slots, axis=-2)
+
+
+def _is_gathered(group: Group) -> bool:
+    return group.order >= _MANY_ELEMENTS or bool(skewed_axes(group))
+
+
+def _gathered_bank(group: Group, weight: Array, axes: int) -> Array:
+    """The bank from |H| copies of the weights, whose first `axes` axes the group acts upon."""
+    flat = weight.reshape(-1, *weight.shape[axes:])  # [uk, i, o]
     copies = jnp.broadcast_to(flat, (group.order, *flat.shape)).reshape(-1, *flat.shape[1:])
-    bank = permute_axis(copies, _bank_source(group, weight.shape[:d]), 0)
+    bank = permute_axis(copies, _source(group, weight.shape[:axes]), 0)
     return jnp.moveaxis(bank.reshape(group.order, *weight.shape), 0, -2)
 
 
-def _acted(group: Group, h: int, weight: AnyArray) -> AnyArray:
-    """h on a regular field on the kernel's grid, `[*u, k, ...]`."""
-    d = group.dim
-    return act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
-
-
 @functools.lru_cache(maxsize=64)
-def _bank_source(group: Group, size: tuple[int, ...]) -> np.ndarray:
+def _source(group: Group, grid: tuple[int, ...]) -> np.ndarray:
     """Where B[h, u, k] lies in |H| copies of the weights, as flat indices of `[h, u, k]`."""
-    places = np.arange(math.prod(size) * group.order).reshape(*size, group.order)
-    moved = [_acted(group, h, places).ravel() + h * places.size for h in range(group.order)]
+    d = group.dim
+    places = np.arange(math.prod(grid)).reshape(grid)
+    moved = []
+    for h in range(group.order):
+        slot = act_on_space(group, h, places, range(d))
+        slot = slot if len(grid) == d else act_on_group_axis(group, h, slot, d)
+        moved.append(slot.ravel() + h * places.size)
     return np.concatenate(moved)
 
 

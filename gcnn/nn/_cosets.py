@@ -111,7 +111,8 @@ class Restrict(nnx.Module):
     and C is the number of channels of x: y has |H|/|K| times as many.
 
     Law: the layer maps k·x to k·y for every k in K. Behind it come the layers of `subgroup`, whose
-    kernels are free to differ where those of H were tied. `Induce` undoes it.
+    kernels are free to differ where those of H were tied. `Induce` undoes it. Where H skews the
+    lattice, K may move pixels that H does not preserve: they should be 0, as layers leave them.
 
     Attributes:
       subgroup: K as a group of its own; slot i of its axis is slot `indices[i]` of H's.
