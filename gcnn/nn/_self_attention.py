@@ -198,7 +198,10 @@ class LiftingSelfAttention(AbstractSelfAttention):
     learned, a vector for each place of the window.
 
     Attributes:
-      query, key, value, out: the linear maps, as `nnx.Linear`.
+      query: the linear map to q, an `nnx.Linear`.
+      key: that to k.
+      value: that to v.
+      out: that which joins the heads.
       encoding: r, `[*kernel_size, num_heads, d]`.
 
     Example:
@@ -256,7 +259,10 @@ class GroupSelfAttention(AbstractSelfAttention):
     numbers a pixel, where a `GroupConv` of 32 channels keeps 256.
 
     Attributes:
-      query, key, value, out: the linear maps, as `nnx.Linear`.
+      query: the linear map to q, an `nnx.Linear`.
+      key: that to k.
+      value: that to v.
+      out: that which joins the heads.
       encoding: r, `[*kernel_size, |H|, num_heads, d]`.
 
     Example:
