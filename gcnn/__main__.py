@@ -6,7 +6,9 @@ import json
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument(
         "--all", action="store_true", help="every named group, rather than some of each kind"
     )
+    command.add_argument(
+        "--workers",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes to share the groups out to, on a CPU; 1 for none but this one",
+    )
     command.add_argument("--json", type=Path, metavar="PATH", help="write the findings there")
     options = parser.parse_args(arguments)
 
     import jax  # parsing, and --help, should not wait for JAX
 
-    from .selfcheck import ALL_GROUPS, GROUPS, KINDS, cases, check
-    from .verify import group_laws
+    from .selfcheck import ALL_GROUPS, GROUPS, KINDS
 
     chosen = [make() for make in (ALL_GROUPS if options.all or options.group else GROUPS)]
     names = list(dict.fromkeys(group.name for group in chosen))
@@ -52,22 +60,20 @@ def main(arguments: list[str] | None = None) -> int:
     line = "{:<6} {:<31} {:>9} {:>9} {:>9} {:>9}  {}"
     print(line.format("group", "layer", "int f32", "int bf16", "float32", "float64", "verdict"))
     laws, outcomes = [], []
-    with ThreadPoolExecutor() as pool:  # most of the time goes to compilation
-        for group in chosen:
-            report = group_laws(group)
-            laws.append(report)
-            print(line.format(group.name, "laws and actions", *[""] * 4, _verdict(report.holds)))
-            every = list(cases(group))
-            found = pool.map(check, [group] * len(every), every)
-            for case, outcome in zip(every, found, strict=True):
-                outcomes.append(outcome)
-                errors = [
-                    f"{outcome.reports[kind].error:.1e}" if kind in outcome.reports else ""
-                    for kind in KINDS
-                ]
-                word = ("rejected" if outcome.passed else "NOT REJECTED") if case.control else None
-                word = f"{word} (control)" if word else _verdict(outcome.passed)
-                print(line.format(group.name, case.name, *errors, word), flush=True)
+    workers = options.workers if device.platform == "cpu" else 1  # one process holds a GPU
+    for group, (report, found) in zip(chosen, _certified(chosen, workers), strict=True):
+        laws.append(report)
+        outcomes += found
+        print(line.format(group.name, "laws and actions", *[""] * 4, _verdict(report.holds)))
+        for outcome in found:
+            errors = [
+                f"{outcome.reports[kind].error:.1e}" if kind in outcome.reports else ""
+                for kind in KINDS
+            ]
+            word = _verdict(outcome.passed)
+            if outcome.control:
+                word = f"{'rejected' if outcome.passed else 'NOT REJECTED'} (control)"
+            print(line.format(group.name, outcome.case, *errors, word), flush=True)
     failures = sum(not r.holds for r in laws) + sum(not o.passed for o in outcomes)
     seconds = time.monotonic() - started
     print(f"\n{len(laws) + len(outcomes)} checks, {failures} failed, {seconds:.0f} s")
@@ -82,6 +88,19 @@ def main(arguments: list[str] | None = None) -> int:
             "layers": [outcome.to_dict() for outcome in outcomes],
         })  # fmt: skip
     return 1 if failures else 0
+
+
+def _certified(chosen: list[Any], workers: int) -> Iterator[Any]:
+    """What `selfcheck.certify` finds for each group, in their order."""
+    from . import selfcheck
+
+    workers = min(workers, len(chosen))
+    if workers < 2:
+        with ThreadPoolExecutor() as threads:  # most of the time goes to compilation
+            yield from (selfcheck.certify(group, threads.map) for group in chosen)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        yield from pool.map(selfcheck.certify, chosen)
 
 
 def _verdict(holds: bool) -> str:

@@ -224,3 +224,13 @@ def test_every_group_of_integer_matrices_acts_on_arrays(generators):
             np.testing.assert_array_equal(actions.act_on_space(group, s, y, axes), once)
     for g in itertools.islice(range(group.order), 0, None, 7):
         np.testing.assert_array_equal(moved[g], act_by_dictionary(group, g, x))
+
+
+def test_an_axis_is_permuted_by_a_gather_and_so_is_its_gradient():
+    x, source = np.arange(24.0, dtype=np.float32).reshape(2, 4, 3), np.array([2, 0, 3, 1])
+    np.testing.assert_array_equal(actions.permute_axis(x, source, -2), x[:, source])
+    run = jax.jit(lambda x: actions.permute_axis(x, source, 1))
+    np.testing.assert_array_equal(run(x), x[:, source])
+    gradient = jax.jit(jax.grad(lambda x: jnp.sum(run(x) * x))).lower(x).compile()
+    np.testing.assert_array_equal(gradient(x), x[:, source] + x[:, np.argsort(source)])
+    assert "scatter(" not in gradient.as_text()

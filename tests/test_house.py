@@ -24,7 +24,10 @@ ROOMS = {
     "models": ({"groups", "actions", "nn"}, {"jax", "jaxtyping", "flax"}),
     "export": ({"groups", "actions", "nn"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "verify": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
-    "selfcheck": ({"groups", "actions", "nn", "verify"}, {"numpy", "jax", "jaxtyping", "flax"}),
+    "selfcheck": (
+        {"groups", "representations", "actions", "nn", "verify"},
+        {"numpy", "jax", "jaxtyping", "flax"},
+    ),
     "__main__": ({"groups", "selfcheck", "verify"}, {"jax"}),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -101,6 +101,20 @@ def test_the_slot_of_the_identity_is_the_weight(bank, by_loops, slots, name):
     np.testing.assert_array_equal(bank(group, jnp.asarray(w))[..., group.identity, :], w)
 
 
+@every_bank
+def test_the_bank_of_a_large_group_is_one_gather_and_so_is_its_gradient(bank, by_loops, slots):
+    group = GROUPS["Oh"]
+    w = random_integers(2, 2, 2, *slots(group), 1, 2)
+    expanded = jax.jit(bank, static_argnums=0)(group, jnp.asarray(w))
+    np.testing.assert_array_equal(expanded, by_loops(group, w))
+    values = random_integers(*w.shape[:-1], group.order, 2)
+    gradient = jax.jit(jax.grad(lambda w: jnp.sum(bank(group, w) * values)))
+    compiled = gradient.lower(w).compile()
+    expected = adjoint_by_loops(group, w, values, by_loops)
+    np.testing.assert_array_equal(compiled(w), expected)
+    assert "scatter(" not in compiled.as_text()
+
+
 def adjoint_by_loops(group: Group, w: np.ndarray, weights: np.ndarray, by_loops) -> np.ndarray:
     """Σ over the slots: each entry of the weight collects what its copies in the bank are given."""
     address = by_loops(group, np.arange(w.size).reshape(w.shape))

@@ -9,19 +9,22 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from gcnn import actions, groups, nn, verify
+from gcnn import actions, groups, nn, selfcheck, verify
 from gcnn.groups import Group
 
 from .cases import chosen
 
 GROUPS = chosen("p1", "pmm", "p4", "p4m", "mirror", "quarter", "T")
 P4, P4M, T = GROUPS["p4"], GROUPS["p4m"], GROUPS["T"]
+SKEWED = chosen("p3m1", "D3h")
+P3M1, D3H = SKEWED["p3m1"], SKEWED["D3h"]
 REVERSED = Group(tuple(reversed(P4M.elements)), "p4m from the end")  # its identity comes last
 MIRROR = (0, 4)  # a subgroup of p4m that is not normal: its left and right cosets differ
 PAIRS = [
     *((P4M, subgroup) for subgroup in P4M.subgroups),
     (GROUPS["p1"], (0,)), (P4, (0, 2)), (P4, (2, 0)), (GROUPS["mirror"], (0, 1)),
     (GROUPS["quarter"], (0, 2)), (T, (0, 1, 2)), (T, (0, 3)), (REVERSED, (7, 3)),
+    (P3M1, (0, 3)), (D3H, D3H.generate([3])),
 ]  # fmt: skip
 every_pair = pytest.mark.parametrize(("group", "subgroup"), PAIRS, ids=str)
 
@@ -69,6 +72,7 @@ def test_slots_are_taken_in_any_order_without_a_gather():
 
     def loss(f):
         f = nn.Restrict(P4M, MIRROR)(nn.CosetUnpool(P4M, MIRROR)(nn.CosetPool(P4M, MIRROR)(f)))
+        f = nn.Induce(P4M, MIRROR)(f)
         return jnp.sum(f**2)
 
     program = str(jax.make_jaxpr(jax.grad(loss))(jnp.ones((1, 2, 2, 8, 1))))
@@ -134,11 +138,15 @@ def test_restriction_commutes_with_the_subgroup(group, subgroup):
     for j, coset in enumerate(group.right_cosets(subgroup)):
         for i, slot in enumerate(coset):
             np.testing.assert_array_equal(y[..., i, 2 * j : 2 * j + 2], f[..., slot, :])
-    assert restrict.subgroup == group.subgroup(subgroup)
+    induce = nn.Induce(group, subgroup)
+    np.testing.assert_array_equal(induce(jnp.asarray(y)), f)
+    small = group.subgroup(subgroup)
+    assert restrict.subgroup == induce.subgroup == small
     if len(subgroup) > 1:
-        act_in = act_of_subgroup(group, subgroup)
-        report = judged(restrict, restrict.subgroup, f, act_in, actions.act_on_regular)
+        in_group = act_of_subgroup(group, subgroup)
+        report = judged(restrict, small, f, in_group, actions.act_on_regular)
         assert report.verdict == "exact"
+        assert judged(induce, small, y, actions.act_on_regular, in_group).verdict == "exact"
 
 
 def test_restriction_along_left_cosets_is_rejected():
@@ -166,6 +174,48 @@ def test_a_net_keeps_the_smaller_symmetry_behind_a_restriction_and_loses_the_lar
     assert verify.equivariance(f, P4, x).verdict == "not equivariant"
 
 
+def test_induction_along_left_cosets_is_rejected():
+    small, in_group = P4M.subgroup(MIRROR), act_of_subgroup(P4M, MIRROR)
+    slots = np.array(P4M.left_cosets(MIRROR)).T.ravel()  # [k, j]
+    mixed = lambda x: x.reshape(*x.shape[:-2], 8, 2)[..., np.argsort(slots), :]  # noqa: E731
+    x = np.random.default_rng(0).normal(size=(2, 3, 3, 2, 8))
+    report = judged(mixed, small, x, actions.act_on_regular, in_group)
+    assert report.verdict == "not equivariant"
+
+
+# The sums of the docstrings, for all groups: their layers are certified by `gcnn.selfcheck`.
+
+
+def pooled(f: np.ndarray, cosets: np.ndarray) -> np.ndarray:
+    return f[..., cosets, :].max(-2)
+
+
+def spread(y: np.ndarray, cosets: np.ndarray) -> np.ndarray:
+    return np.repeat(y, cosets.shape[1], axis=-2)[..., np.argsort(cosets.ravel()), :]
+
+
+@pytest.mark.parametrize("make", selfcheck.ALL_GROUPS, ids=lambda make: make().name)
+def test_every_kind_of_subgroup_of_every_named_group(make):
+    """On one pixel, where an element permutes slots and does nothing else."""
+    group = make()
+    f = np.random.default_rng(0).normal(size=(1, *(1,) * group.dim, group.order, 1))
+    moved = [actions.act_on_regular(group, g, f) for g in range(group.order)]
+    for subgroup, *_ in groups.subgroup_classes(group):
+        quotient, small = actions.act_on_quotient(group, subgroup), group.subgroup(subgroup)
+        left, right = (np.array(c(subgroup)) for c in (group.left_cosets, group.right_cosets))
+        y, wrong = pooled(f, left), []
+        for g, gf in enumerate(moved):
+            gy = quotient(group, g, y)
+            np.testing.assert_array_equal(pooled(gf, left), gy)
+            up = actions.act_on_regular(group, g, spread(y, left))
+            np.testing.assert_array_equal(spread(gy, left), up)
+            wrong.append((pooled(gf, right) != quotient(group, g, pooled(f, right))).any())
+        assert any(wrong) != groups.is_normal(group, subgroup)
+        for k, h in enumerate(subgroup):
+            restricted = actions.act_on_regular(small, k, f[..., right.T, 0])
+            np.testing.assert_array_equal(moved[h][..., right.T, 0], restricted)
+
+
 # Types and messages.
 
 
@@ -177,7 +227,8 @@ def test_the_type_of_the_input_is_that_of_the_output(dtype):
         y = nn.CosetPool(P4M, MIRROR)(f)
         chex.assert_shape(y, (1, 2, 2, 4, 3))
         assert y.dtype == nn.CosetUnpool(P4M, MIRROR)(y).dtype == dtype
-        assert nn.Restrict(P4M, MIRROR)(f).dtype == dtype
+        restricted = nn.Restrict(P4M, MIRROR)(f)
+        assert restricted.dtype == nn.Induce(P4M, MIRROR)(restricted).dtype == dtype
 
 
 def test_layers_hold_no_array_and_share_one_trace():
@@ -218,6 +269,15 @@ def test_layers_hold_no_array_and_share_one_trace():
         (
             lambda: nn.Restrict(P4, (0, 2))(jnp.ones((1, 3, 3, 8, 2))),
             r"Restrict under .* takes \[..., 4, channels\]",
+        ),
+        (lambda: nn.Induce(P4, (2,)), "is not a subgroup of p4"),
+        (
+            lambda: nn.Induce(P4, (0, 2))(jnp.ones((1, 3, 3, 4, 2))),
+            r"Induce under .* takes \[..., 2, channels\]",
+        ),
+        (
+            lambda: nn.Induce(P4M, (0, 4))(jnp.ones((1, 3, 3, 2, 6))),
+            r"among 4 cosets, and their number 6 is no multiple of that. Use 8 channels",
         ),
         (
             lambda: actions.act_on_quotient(P4, (0, 2))(P4, 1, np.ones((1, 3, 3, 4, 2))),

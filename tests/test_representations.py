@@ -52,6 +52,27 @@ def test_they_are_homomorphisms(group):
 
 
 @every_group
+def test_isotypic_parts_are_told_apart_by_projections_that_commute(group):
+    for rho in named(group):
+        parts = r.isotypic_projections(rho)
+        dimensions = [n * part.d for n, part in zip(rho.multiplicities, real_irreps(group)) if n]
+        np.testing.assert_allclose(parts.trace(axis1=1, axis2=2), dimensions, **close)
+        np.testing.assert_allclose(parts.sum(0), np.eye(rho.dim), **close)
+        products = np.einsum("nij,mjk->nmik", parts, parts)
+        expected = parts[:, None] * np.eye(len(parts))[..., None, None]
+        np.testing.assert_allclose(products, expected, **close)
+        moved = np.einsum("nij,hjk->nhik", parts, rho.matrices)
+        np.testing.assert_allclose(moved, np.einsum("hij,njk->nhik", rho.matrices, parts), **close)
+        assert not parts.flags.writeable
+
+
+def test_a_projection_on_a_part_of_an_irreducible_one_does_not_commute():
+    first, turn = np.diag([1.0, 0.0]), r.standard(P4).matrices[1]
+    assert np.abs(first @ turn - turn @ first).max() == 1
+    np.testing.assert_array_equal(r.isotypic_projections(r.standard(P4)), np.eye(2)[None])
+
+
+@every_group
 def test_they_are_made_of_their_irreducible_parts(group):
     irreps = real_irreps(group)
     for rho in named(group):

@@ -33,4 +33,5 @@ from ._quotient import take_slots as take_slots
 from ._skewed import AnyArray as AnyArray
 from ._skewed import check_sides as check_sides
 from ._skewed import fill_outside as fill_outside
+from ._skewed import permute_axis as permute_axis
 from ._skewed import preserved_pixels as preserved_pixels

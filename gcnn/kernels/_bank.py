@@ -1,11 +1,13 @@
 """The filter bank of a convolution: slot h is the element h acting on the weights.
 
 Banks are made of transpositions, flips, slices and one stack, or of gathers where the lattice is
-skewed: their gradients contain no scatter, and are deterministic on every device. On a skewed
-lattice the taps are those that the group preserves, a hexagon for p6, and the weights beside them
-play no part.
+skewed or the group large: their gradients contain no scatter, and are deterministic on every
+device. On a skewed lattice the taps are those that the group preserves, a hexagon for p6, and the
+weights beside them play no part.
 """
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,11 +20,14 @@ from ..actions import (
     act_on_space,
     check_sides,
     fill_outside,
+    permute_axis,
     preserved_pixels,
     skewed_axes,
     swapped_axes,
 )
 from ..groups import Group
+
+_MANY_ELEMENTS = 16  # XLA takes minutes to compile the slices of 48 elements on a CPU
 
 
 def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:
@@ -39,6 +44,8 @@ def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i
     """
     space = range(group.dim)
     weight = checked_taps(group, weight, ("in", "out"))
+    if _is_gathered(group):
+        return _gathered_bank(group, weight, group.dim)
     slots = [act_on_space(group, h, weight, space) for h in range(group.order)]
     return jnp.stack(slots, axis=-2)
 
@@ -58,11 +65,39 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
     """
     d = group.dim
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
+    if _is_gathered(group):
+        weight = act_on_group_axis(group, group.identity, weight, d)  # which checks the axis
+        return _gathered_bank(group, weight, d + 1)
     slots = [
         act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
         for h in range(group.order)
     ]
     return jnp.stack(slots, axis=-2)
+
+
+def _is_gathered(group: Group) -> bool:
+    return group.order >= _MANY_ELEMENTS or bool(skewed_axes(group))
+
+
+def _gathered_bank(group: Group, weight: Array, axes: int) -> Array:
+    """The bank from |H| copies of the weights, whose first `axes` axes the group acts upon."""
+    flat = weight.reshape(-1, *weight.shape[axes:])  # [uk, i, o]
+    copies = jnp.broadcast_to(flat, (group.order, *flat.shape)).reshape(-1, *flat.shape[1:])
+    bank = permute_axis(copies, _source(group, weight.shape[:axes]), 0)
+    return jnp.moveaxis(bank.reshape(group.order, *weight.shape), 0, -2)
+
+
+@functools.lru_cache(maxsize=64)
+def _source(group: Group, grid: tuple[int, ...]) -> np.ndarray:
+    """Where B[h, u, k] lies in |H| copies of the weights, as flat indices of `[h, u, k]`."""
+    d = group.dim
+    places = np.arange(math.prod(grid)).reshape(grid)
+    moved = []
+    for h in range(group.order):
+        slot = act_on_space(group, h, places, range(d))
+        slot = slot if len(grid) == d else act_on_group_axis(group, h, slot, d)
+        moved.append(slot.ravel() + h * places.size)
+    return np.concatenate(moved)
 
 
 def initial_kernel(

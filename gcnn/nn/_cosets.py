@@ -1,4 +1,4 @@
-"""Between a group and its subgroups: pooling over cosets, its reverse, and restriction."""
+"""Between a group and its subgroups: pooling over cosets, restriction, and the way back of both."""
 
 from collections.abc import Callable, Sequence
 
@@ -111,7 +111,8 @@ class Restrict(nnx.Module):
     and C is the number of channels of x: y has |H|/|K| times as many.
 
     Law: the layer maps k·x to k·y for every k in K. Behind it come the layers of `subgroup`, whose
-    kernels are free to differ where those of H were tied.
+    kernels are free to differ where those of H were tied. `Induce` undoes it. Where H skews the
+    lattice, K may move pixels that H does not preserve: they should be 0, as layers leave them.
 
     Attributes:
       subgroup: K as a group of its own; slot i of its axis is slot `indices[i]` of H's.
@@ -155,6 +156,63 @@ class Restrict(nnx.Module):
         _check_slots("Restrict", self.group, x, self.group.order)
         x = take_slots(x, [coset[i] for i in range(len(self.indices)) for coset in self.cosets], -2)
         return x.reshape(*x.shape[:-2], len(self.indices), len(self.cosets) * x.shape[-1])
+
+
+class Induce(nnx.Module):
+    """Fields of a subgroup K, side by side, as a regular field of H.
+
+    y(..., k_i r_j, c) = x(..., k_i, j·C + c)
+
+    Here K r_j are the right cosets of K, as in `Restrict`, which this undoes: functions on H are
+    those on K, induced (`representations.induce`), and x has |H|/|K| fields for each of y.
+
+    Law: the layer maps k·x to k·y for every k in K; the other elements of H do not act on x. If the
+    fields are not meant to be different cosets, `CosetUnpool` spreads one over all of H.
+
+    Attributes:
+      subgroup: K as a group of its own; slot i of its axis is slot `indices[i]` of H's.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from gcnn import groups, nn
+      >>> nn.Induce(groups.p4(), (0, 2))(jnp.ones((2, 28, 28, 2, 20))).shape
+      (2, 28, 28, 4, 10)
+    """
+
+    def __init__(self, group: Group, subgroup: Sequence[int], *, rngs: nnx.Rngs | None = None):
+        """Create the layer.
+
+        Args:
+          group: the group H.
+          subgroup: the elements of K, by their indices in H.
+          rngs: not used; `nnx.bridge.to_linen` gives it to every layer.
+
+        Raises:
+          ValueError: the elements are not a subgroup.
+        """
+        del rngs
+        self.group = group
+        self.indices = tuple(subgroup)
+        self.cosets = group.right_cosets(self.indices)
+        self.subgroup = group.subgroup(self.indices)
+
+    def __call__(self, x: Num[Array, "*rest k jc"]) -> Num[Array, "*rest h c"]:
+        """Take `[..., |K|, |H|/|K|·c]` to `[..., |H|, c]`.
+
+        Raises:
+          ValueError: the array has no group axis of the subgroup's order, or a number of channels
+            that is no multiple of |H|/|K|.
+        """
+        _check_slots("Induce", self.group, x, len(self.indices))
+        if x.shape[-1] % len(self.cosets):
+            raise ValueError(
+                f"Induce under {self.group} shares out channels among {len(self.cosets)} cosets, "
+                f"and their number {x.shape[-1]} is no multiple of that. Use "
+                f"{-(-x.shape[-1] // len(self.cosets)) * len(self.cosets)} channels."
+            )
+        x = x.reshape(*x.shape[:-2], self.group.order, -1)
+        slots = [coset[i] for i in range(len(self.indices)) for coset in self.cosets]
+        return take_slots(x, [slots.index(h) for h in range(self.group.order)], -2)
 
 
 def _check_slots(layer: str, group: Group, x: Array, slots: int) -> None:

@@ -7,6 +7,7 @@ regular representation permutes |H| slots; others need fewer components for the 
 
 from ._induced import induce as induce
 from ._induced import restrict as restrict
+from ._isotypic import isotypic_projections as isotypic_projections
 from ._named import determinant as determinant
 from ._named import irreps as irreps
 from ._named import quotient as quotient

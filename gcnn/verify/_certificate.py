@@ -60,17 +60,18 @@ def integer_certificate(
     def is_parameter(leaf: Any) -> bool:
         return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating)
 
+    # drawn and measured on the host, where no shape has to be compiled for
     def integers(leaf: Any) -> Any:
         if not is_parameter(leaf):
             return leaf
-        return jnp.asarray(rng.integers(-2, 3, leaf.shape), leaf.dtype)
+        return jnp.asarray(rng.integers(-2, 3, leaf.shape).astype(leaf.dtype))
 
     def absolute(leaf: Any) -> Any:
-        return jnp.abs(leaf) if is_parameter(leaf) else leaf
+        return jnp.asarray(np.abs(np.asarray(leaf))) if is_parameter(leaf) else leaf
 
     f = jax.tree.map(integers, f)
-    x = jnp.asarray(rng.integers(-4, 5, tuple(shape)), dtype)
-    bound = jnp.max(jax.tree.map(absolute, f)(jnp.abs(x)).astype(jnp.float32))
+    x = rng.integers(-4, 5, tuple(shape)).astype(jnp.dtype(dtype))
+    bound = np.max(np.asarray(jax.tree.map(absolute, f)(jnp.asarray(np.abs(x))), np.float32))
     if bound >= _EXACT:
         raise ValueError(
             f"The sums of f may reach {float(bound):.1e}, above 2^24 = {_EXACT}, where float32 is "
