@@ -46,7 +46,7 @@ napoleon_use_rtype = False
 # Cross-references must resolve, but for what lives outside of gcnn: no inventory is fetched.
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:.*", r"(collections|flax|jax|jaxlib|nnx|numpy|optax|pathlib|rich|typing)\..*"),
+    ("py:.*", r"(collections|flax|jax|jaxlib|matplotlib|nnx|numpy|optax|pathlib|rich|typing)\..*"),
     # shapes, such as "Float[Array, 'b y x c']"
     ("py:.*", r"(jaxtyping\.)?(Array|ndarray|Bool|Float(64)?|Key|Num|PRNGKeyArray|UInt32)(\[.*)?"),
     ("py:class", r"Dtype|Initializer|Padding|PrecisionLike"),  # explained where they are arguments

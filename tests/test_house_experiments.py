@@ -11,7 +11,7 @@ HOUSE = ROOT / "experiments"
 ROOMS = {
     "durable": {"durable"},
     "data": {"data", "durable"},
-    "drawing": {"durable", "deformation_findings"},
+    "drawing": {"drawing", "durable", "deformation_findings"},
     "training": {"training", "config"},
     "parallel": {"parallel", "training", "config"},
     "configs": {"config", "training"},

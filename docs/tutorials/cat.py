@@ -16,11 +16,15 @@ def shape(size: int = 32) -> NDArray[np.float32]:
 
 def picture(size: int = 32) -> NDArray[np.float32]:
     """The cat in grey, from 0 to 1, with stripes, eyes and a nose: `[y, x]`."""
-    y, x = _grid(size)
+    return _pixels(grey(*_grid(size)))
+
+
+def grey(y: NDArray, x: NDArray) -> NDArray[np.float64]:
+    """The cat in grey at any points, counted from the middle of the picture."""
     stripes = (np.sin(1.5 * y - 0.2 * x**2) > 0.4) & (y > 1) & (x < 3)
     eyes = _blob(y, x, -5, -5.6, 1.1, 0.8) | _blob(y, x, -5, -1.6, 1.1, 0.8)
     nose = _blob(y, x, -3, -3.6, 0.5, 0.8)
-    return _pixels(_silhouette(y, x) * (1 - 0.55 * stripes) * ~eyes * (1 - 0.7 * nose))
+    return _silhouette(y, x) * (1 - 0.55 * stripes) * ~eyes * (1 - 0.7 * nose)
 
 
 def _silhouette(y, x):

@@ -1,1 +1,1 @@
-"""The figures of runs and studies: numbers in, a PNG out."""
+"""The figures of runs and studies, numbers in, a PNG out; and of groups, on axes of a page."""
