@@ -5,8 +5,9 @@ import os
 # Compiled programs are kept between runs of the tests; a path of the user's own wins.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", ".jax_cache")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
-# The same programs in less polished machine code, which takes a third less time to make.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# The same programs in less polished machine code, which takes a third less time to make. (Level 0
+# is wrong in places: there is a network whose loss it makes NaN.)
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 
 import jax
 import pytest

@@ -183,7 +183,7 @@ class AbstractSelfAttention(nnx.Module):
 
 
 class LiftingSelfAttention(AbstractSelfAttention):
-    """Self-attention that lifts an image to the group (Romero & Cordonnier 2021, section 5.1).
+    """Self-attention that lifts an image to the group (Romero & Cordonnier 2021).
 
     y(p, h) = Σ_u softmax_u( q(p)·(k(p + u) + r(h⁻¹u)) / √d ) v(p + u)
 
@@ -241,7 +241,7 @@ class LiftingSelfAttention(AbstractSelfAttention):
 
 
 class GroupSelfAttention(AbstractSelfAttention):
-    """Self-attention of regular fields over the group (Romero & Cordonnier 2021, section 5.2).
+    """Self-attention of regular fields over the group (Romero & Cordonnier 2021).
 
     y(p, h) = Σ_u Σ_k softmax_uk( q(p, h)·(k(p + u, k) + r(h⁻¹u, h⁻¹k)) / √d ) v(p + u, k)
 
