@@ -511,6 +511,20 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, state, message):
     assert contents(tmp_path) == before
 
 
+def test_a_lost_process_is_not_taken_for_a_disk_that_fails(tmp_path, monkeypatch):
+    opened = Checkpoints(tmp_path)
+
+    def lost(*args, **options):
+        raise ValueError("UNKNOWN: Gloo AllGather failed: Connection reset by peer")
+
+    monkeypatch.setattr(opened.manager, "save", lost)
+    with pytest.raises(OSError, match="A checkpoint could not be written"):
+        opened.save(1, {"w": jnp.ones(2)})
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="Connection reset by peer"):
+        opened.save(1, {"w": jnp.ones(2)})
+
+
 # --- files --------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ class Checkpoints:
 
         Raises:
           OSError: this checkpoint, or the one before, could not be written.
+          jax.errors.JaxRuntimeError: another process was lost.
         """
         if step == self.manager.latest_step():
             return
@@ -136,13 +137,16 @@ class Checkpoints:
 
         Raises:
           OSError: it could not be written.
+          jax.errors.JaxRuntimeError: another process was lost.
         """
         try:
             self.manager.close()
         except Exception as error:  # of orbax, tensorstore or the system
             raise self._unwritten(error) from error
 
-    def _unwritten(self, error: Exception) -> OSError:
+    def _unwritten(self, error: Exception) -> Exception:
+        if jax.process_count() > 1 and "Gloo" in str(error):  # all meet before one writes
+            return jax.errors.JaxRuntimeError(str(error))
         whole = [int(path.name) for path in self.folder.glob("*") if path.name.isdigit()]
         safe = f"That of step {max(whole)} is safe there" if whole else "There is none yet"
         return OSError(
