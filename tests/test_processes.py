@@ -49,7 +49,8 @@ def rows(folder: Path) -> list[dict]:
 
 @pytest.mark.newest
 def test_two_processes_give_what_one_gives_even_if_one_is_killed(tmp_path):
-    both = start_both(*SHORT, "--out", str(tmp_path / "both"))
+    seldom = ("--save-every", "60")  # so that it is lost between checkpoints, and not within one
+    both = start_both(*SHORT, *seldom, "--out", str(tmp_path / "both"))
     folder = tmp_path / "both" / "tiny"
     while not any(path.name.isdigit() for path in folder.glob("checkpoints/*")):
         assert both[0].poll() is None, both[0].communicate()[0]
