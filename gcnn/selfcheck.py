@@ -332,7 +332,7 @@ def _apply() -> Callable[[Any, Array], Array]:
 
 
 def _jit(f: Callable[..., Array]) -> Callable[..., Array]:
-    # to compile takes longer than to run; what LLVM would do beyond that changes no sum
+    # to compile takes longer than to run; at level 0, LLVM makes mistakes
     options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
     return jax.jit(f, compiler_options=options)
 

@@ -287,7 +287,7 @@ def test_another_xz_file_is_found(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no MNIST file at .*mnist\.xz .*pack_mnist"):
+    with pytest.raises(FileNotFoundError, match=r"MNIST is not at .*mnist\.xz .*pack_mnist"):
         mnist.load(tmp_path / "mnist.xz")
 
 

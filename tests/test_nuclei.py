@@ -71,12 +71,12 @@ def test_a_flipped_byte_is_found(tmp_path, place):
 def test_another_xz_file_is_found(tmp_path):
     path = tmp_path / "nuclei.xz"
     path.write_bytes(lzma.compress(b"something else"))
-    with pytest.raises(ValueError, match=rf"is not the nuclei: .*{nuclei.CONTENT_SHA256}.*found"):
+    with pytest.raises(ValueError, match=rf"the set of nuclei: .*{nuclei.CONTENT_SHA256}.*found"):
         nuclei.read_small(path)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no nuclei at .*nuclei\.xz .*pack_nuclei"):
+    with pytest.raises(FileNotFoundError, match=r"nuclei is not at .*nuclei\.xz .*pack_nuclei"):
         nuclei.read_small(tmp_path / "nuclei.xz")
 
 

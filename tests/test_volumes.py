@@ -42,13 +42,13 @@ def test_enlarged_glands_are_larger():
 
 def test_damaged_other_and_missing_glands_are_told(tmp_path):
     path = tmp_path / "adrenal.xz"
-    with pytest.raises(FileNotFoundError, match=r"no adrenal glands at .*adrenal\.xz .*git"):
+    with pytest.raises(FileNotFoundError, match=r"glands is not at .*adrenal\.xz .*git"):
         adrenal.load(path)
     path.write_bytes(adrenal.PATH.read_bytes()[:-100])
     with pytest.raises(ValueError, match=rf"is corrupt or truncated .*{adrenal.FILE_SHA256}.*git"):
         adrenal.load(path)
     path.write_bytes(lzma.compress(b"others"))
-    expected = rf"is not the adrenal glands: .*{adrenal.CONTENT_SHA256}.*pack_adrenal"
+    expected = rf"is not the set of adrenal glands: .*{adrenal.CONTENT_SHA256}.*pack_adrenal"
     with pytest.raises(ValueError, match=expected):
         adrenal.load(path)
 

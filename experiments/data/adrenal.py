@@ -4,13 +4,13 @@ J. Yang et al., "MedMNIST v2 - A large-scale lightweight benchmark for 2D and 3D
 classification", Scientific Data 10, 2023.
 """
 
-import hashlib
-import lzma
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import packed
 
 PATH = Path(__file__).with_name("adrenal.xz")
 SIZES = {"train": 1188, "valid": 98, "test": 298}
@@ -48,26 +48,13 @@ def load(path: Path = PATH) -> dict[str, Volumes]:
         FileNotFoundError: there is no such file.
         ValueError: the file is no complete xz stream, or its content is another.
     """
-    remedy = (
-        f"Restore it with `git checkout -- {path.name}` in {path.parent}, or make it anew with "
-        "`python -m experiments.data.pack_adrenal ADRENALMNIST3D.npz`."
+    content = packed.read(
+        path,
+        "the set of adrenal glands",
+        FILE_SHA256,
+        CONTENT_SHA256,
+        "pack_adrenal ADRENALMNIST3D.npz",
     )
-    if not path.is_file():
-        raise FileNotFoundError(f"no adrenal glands at {path} (SHA-256 {FILE_SHA256}). {remedy}")
-    packed = path.read_bytes()
-    try:
-        content = lzma.decompress(packed)
-    except lzma.LZMAError as error:
-        raise ValueError(
-            f"{path} is corrupt or truncated ({error}): expected SHA-256 {FILE_SHA256}, "
-            f"found {hashlib.sha256(packed).hexdigest()}. {remedy}"
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != CONTENT_SHA256:
-        raise ValueError(
-            f"the content of {path} is not the adrenal glands: expected SHA-256 {CONTENT_SHA256} "
-            f"after decompression, found {found}. {remedy}"
-        )
     data = np.frombuffer(content, np.uint8)
     voxels = np.unpackbits(data[:-COUNT]).astype(bool).reshape(COUNT, SIDE, SIDE, SIDE)
     ends = np.cumsum(list(SIZES.values()))

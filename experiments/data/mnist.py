@@ -1,11 +1,11 @@
 """MNIST from one file that travels with the project, checked by SHA-256 at every load."""
 
-import hashlib
-import lzma
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import packed
 
 PATH = Path(__file__).with_name("mnist.xz")
 COUNT = 70_000
@@ -31,28 +31,7 @@ def load(path: Path = PATH) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         FileNotFoundError: there is no such file.
         ValueError: the file is no complete xz stream, or its content is not MNIST.
     """
-    remedy = (
-        f"Restore it with `git checkout -- {path.name}` in {path.parent}, or make it anew with "
-        "`python -m experiments.data.pack_mnist FOLDER`."
-    )
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no MNIST file at {path} (expected SHA-256 {FILE_SHA256}, found no file). {remedy}"
-        )
-    packed = path.read_bytes()
-    try:
-        content = lzma.decompress(packed)
-    except lzma.LZMAError as error:
-        raise ValueError(
-            f"{path} is corrupt or truncated ({error}): expected SHA-256 {FILE_SHA256}, "
-            f"found {hashlib.sha256(packed).hexdigest()}. {remedy}"
-        ) from error
-    # The content decides, not the file: another liblzma may pack the same bytes differently.
-    found = hashlib.sha256(content).hexdigest()
-    if found != CONTENT_SHA256:
-        raise ValueError(
-            f"the content of {path} is not MNIST: expected SHA-256 {CONTENT_SHA256} after "
-            f"decompression, found {found}. {remedy}"
-        )
+    packer = "pack_mnist FOLDER"
+    content = packed.read(path, "MNIST", FILE_SHA256, CONTENT_SHA256, packer)
     pixels, labels = np.split(np.frombuffer(content, np.uint8), [COUNT * SIDE * SIDE])
     return pixels.reshape(COUNT, SIDE, SIDE), labels

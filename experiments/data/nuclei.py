@@ -5,13 +5,14 @@ Nature Methods 16, 2019.
 """
 
 import hashlib
-import lzma
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from . import packed
 
 PATH = Path(__file__).with_name("nuclei.xz")
 SIZES = {"train": 234, "valid": 50, "test": 50}
@@ -72,26 +73,9 @@ def read_small(path: Path = PATH) -> Split:
         FileNotFoundError: there is no such file.
         ValueError: the file is no complete xz stream, or its content is another.
     """
-    remedy = (
-        f"Restore it with `git checkout -- {path.name}` in {path.parent}, or make it anew with "
-        "`python -m experiments.data.pack_nuclei FULL_SET.npz`."
+    content = packed.read(
+        path, "the set of nuclei", FILE_SHA256, CONTENT_SHA256, "pack_nuclei FULL_SET.npz"
     )
-    if not path.is_file():
-        raise FileNotFoundError(f"no nuclei at {path} (SHA-256 {FILE_SHA256}). {remedy}")
-    packed = path.read_bytes()
-    try:
-        content = lzma.decompress(packed)
-    except lzma.LZMAError as error:
-        raise ValueError(
-            f"{path} is corrupt or truncated ({error}): expected SHA-256 {FILE_SHA256}, "
-            f"found {hashlib.sha256(packed).hexdigest()}. {remedy}"
-        ) from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != CONTENT_SHA256:
-        raise ValueError(
-            f"the content of {path} is not the nuclei: expected SHA-256 {CONTENT_SHA256} after "
-            f"decompression, found {found}. {remedy}"
-        )
     pixels, bits = np.split(np.frombuffer(content, np.uint8), [COUNT * SIDE * SIDE])
     shape = (COUNT, SIDE, SIDE)
     return Split(pixels.reshape(shape), np.unpackbits(bits).astype(bool).reshape(shape))

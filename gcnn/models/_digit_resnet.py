@@ -119,7 +119,7 @@ class _Residual(nnx.Module):
 
         self.first = Block(conv(in_features, 3))
         self.second = conv(out_features, 3)
-        self.norm = batch_norm(out_features)
+        self.norm = batch_norm(out_features, group)
         self.shortcut = nnx.data(None if in_features == out_features else conv(in_features, 1))
 
     def __call__(self, x: Float[Array, "b *field"]) -> Float[Array, "b *out"]:
