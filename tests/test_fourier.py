@@ -1,6 +1,7 @@
 """A group convolution in the Fourier basis of H: the same numbers as with a bank, and no others."""
 
 import math
+import re
 
 import jax
 import jax.numpy as jnp
@@ -80,6 +81,25 @@ def test_the_numbers_are_those_of_a_convolution_with_the_bank(group, window):
         x, w = made(group, k, side={1: 9, 2: 7, 3: 5, 4: 3}[group.dim])
         ours = fourier_convolution(group, x, w, *rest)
         assert distance(ours, with_a_bank(group, x, w, *rest)) < 1e-14
+
+
+@pytest.mark.parametrize("name", ["p4", "p6"])  # nine taps, and seven
+def test_a_loop_of_several_taps_a_step_has_the_same_numbers(monkeypatch, name):
+    group = TESTED[name]
+    k, rest = arguments(group, "3")
+    with jax.enable_x64(True):
+        x, w = made(group, k, 7)
+
+        def steps() -> int:
+            found = jax.make_jaxpr(lambda x, w: fourier_convolution(group, x, w, *rest))(x, w)
+            return int(re.search(r"unroll=(\d+)", str(found))[1])
+
+        expected = with_a_bank(group, x, w, *rest)
+        assert steps() == 1
+        monkeypatch.setattr(_fourier, "_FEW_PIXELS", 98)
+        jax.clear_caches()
+        assert steps() == 3
+        assert distance(fourier_convolution(group, x, w, *rest), expected) < 1e-14
 
 
 def test_patches_that_are_not_turned_are_found_out(monkeypatch):

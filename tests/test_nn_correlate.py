@@ -128,6 +128,15 @@ def test_a_kernel_of_one_pixel_is_a_matrix_product(strides):
     assert "dot_general" in program and "conv_general_dilated" not in program
 
 
+def test_of_which_xla_makes_one_in_space():
+    rng = np.random.default_rng(0)
+    x, w = (jnp.asarray(rng.standard_normal(s)) for s in ((2, 4, 3, 5, 5), (1, 1, 1, 5, 6)))
+    rest = ((2, 1, 3), ((0, 0),) * 3, (1,) * 3)
+    ours = jax.jit(lambda x, w: correlate(x, w, *rest)).lower(x, w).compile()
+    np.testing.assert_allclose(ours(x, w), x[:, ::2, :, ::3] @ w[0, 0, 0], atol=1e-5)
+    assert " dot(" in ours.as_text() and " convolution(" not in ours.as_text()
+
+
 def test_no_gradient_goes_to_the_library_that_is_slow_at_it():
     x, w = made(26, 18, 16, 24, 24, 3)
     rest = ((1, 1), ((1, 1), (1, 1)), (1, 1))

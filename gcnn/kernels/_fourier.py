@@ -29,7 +29,9 @@ from ._transform import combined, transformed
 
 Pads = Sequence[tuple[int, int]]
 
-_UNROLL = 3  # taps for which a step of the loop is compiled (`benchmarks.convolution`)
+# Taps for which a step of the loop is compiled (`benchmarks.convolution`): where there are few
+# pixels, one, since compiling takes a thousand times as long as running.
+_UNROLL, _FEW_PIXELS = 3, 1024
 
 
 def fourier_convolution(
@@ -107,7 +109,8 @@ def _convolved(
         ]
         return [y + row for y, row in zip(sums, rows, strict=True)], None
 
-    sums = [jnp.zeros((math.prod(shape), rho.d * o), wide) for rho in rhos for _ in range(rho.m)]
+    pixels = math.prod(shape)
+    sums = [jnp.zeros((pixels, rho.d * o), wide) for rho in rhos for _ in range(rho.m)]
     offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
     each = jnp.asarray(offsets.swapaxes(0, 1), jnp.int32), blocks  # [tap, k, axis], [tap, b·i, a·o]
     if len(taps) == 1:
@@ -115,7 +118,9 @@ def _convolved(
     else:
         # a tap after the other, and again from the image when derivatives need it: all patches
         # together would not fit into a cache
-        sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=_UNROLL)
+        few = isinstance(pixels, int) and pixels < _FEW_PIXELS  # symbolic, where it is exported
+        unroll = 1 if few else _UNROLL
+        sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=unroll)
 
     parts: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
     rows = iter(sums)
