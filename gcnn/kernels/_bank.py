@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
@@ -122,10 +123,16 @@ def initial_kernel(
     if not skewed_axes(group):
         return initializer(key, tuple(shape), dtype)
     size, rest = tuple(shape[: group.dim]), tuple(shape[group.dim :])
-    taps = np.flatnonzero(preserved_pixels(group, size))
-    drawn = initializer(key, (len(taps), *rest), dtype)
-    empty = jnp.zeros((np.prod(size), *rest), dtype)
-    return empty.at[taps].set(drawn, unique_indices=True).reshape(shape)
+    taps = int(preserved_pixels(group, size).sum())
+    return _with_zeros(group, size, initializer(key, (taps, *rest), dtype))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))  # or each of its steps would be compiled alone
+def _with_zeros(group: Group, size: tuple[int, ...], taps: Array) -> Array:
+    """The kernel `[*size, ...]` of these taps `[t, ...]`, with zeros beside them."""
+    at = np.flatnonzero(preserved_pixels(group, size))
+    kernel = jnp.zeros((math.prod(size), *taps.shape[1:]), taps.dtype)
+    return kernel.at[at].set(taps, unique_indices=True).reshape(*size, *taps.shape[1:])
 
 
 def check_kernel_size(group: Group, kernel_size: Sequence[int]) -> None:
