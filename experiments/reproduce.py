@@ -59,6 +59,9 @@ class Reproduce:
       rows: by name; all of them if not given.
       seeds: at most so many seeds of each row.
       together: train the seeds of a row as one vectorised computation. The guide on scale shows
+        when that is faster; on a CPU it is not.
+      workers: trainings at a time, each on its share of the cores.
+      recorded: only those that `results/` does not hold yet.
       out: the folder that holds the folder of the table.
     """
 

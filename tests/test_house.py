@@ -173,6 +173,32 @@ def test_the_search_finds_a_name_without_a_docstring():
     assert undocumented(source) == ["module", "A.f", "h"]
 
 
+def fields_left_out(source: str) -> list[str]:
+    """Public fields that a class does not tell where its docstring tells its attributes."""
+    missing = []
+    for node in ast.walk(ast.parse(source)):
+        told = (ast.get_docstring(node) or "") if isinstance(node, ast.ClassDef) else ""
+        if "Attributes:" in told:
+            names = [a.target.id for a in node.body if isinstance(a, ast.AnnAssign)]
+            missing += [
+                f"{node.name}.{name}" for name in names
+                if name[0] != "_" and not re.search(rf"^ +([\w, ]+, )?{name}\b[^:\n]*:", told, re.M)
+            ]  # fmt: skip
+    return missing
+
+
+def test_where_attributes_are_told_none_is_left_out():
+    rooms = (PACKAGE.parent / room for room in ("gcnn", "experiments", "benchmarks"))
+    paths = [path for room in rooms for path in room.rglob("*.py")]
+    assert not {str(p): left for p in paths if (left := fields_left_out(p.read_text()))}
+
+
+def test_the_search_finds_a_field_that_is_left_out():
+    told = "    '''All.\n\n    Attributes:\n      a, b: two.\n    '''\n"
+    fields = "    a: int\n    b: int\n    c: int\n    _d: int\n"
+    assert fields_left_out(f"class A:\n{told}{fields}") == ["A.c"]
+
+
 @pytest.mark.parametrize("path", FILES, ids=identify)
 def test_files_are_short_and_named_for_what_they_hold(path):
     assert path.stem.strip("_") not in {"utils", "util", "helpers", "common", "base", "misc"}
