@@ -102,7 +102,28 @@ class CosetUnpool(nnx.Module):
         return take_slots(copies, [each.index(h) for h in range(len(each))], -2)
 
 
-class Restrict(nnx.Module):
+class _OfRightCosets(nnx.Module):
+    """What `Restrict` and `Induce` are made of: a subgroup K and its right cosets."""
+
+    def __init__(self, group: Group, subgroup: Sequence[int], *, rngs: nnx.Rngs | None = None):
+        """Create the layer.
+
+        Args:
+          group: the group H.
+          subgroup: the elements of K, by their indices in H.
+          rngs: not used; `nnx.bridge.to_linen` gives it to every layer.
+
+        Raises:
+          ValueError: the elements are not a subgroup.
+        """
+        del rngs
+        self.group = group
+        self.indices = tuple(subgroup)
+        self.cosets = group.right_cosets(self.indices)
+        self.subgroup = group.subgroup(self.indices)
+
+
+class Restrict(_OfRightCosets):
     """Forget a part of the symmetry: a regular field of H becomes one of a subgroup K.
 
     y(..., k_i, j·C + c) = x(..., k_i r_j, c)
@@ -130,23 +151,6 @@ class Restrict(nnx.Module):
       (2, 28, 28, 2, 10)
     """
 
-    def __init__(self, group: Group, subgroup: Sequence[int], *, rngs: nnx.Rngs | None = None):
-        """Create the layer.
-
-        Args:
-          group: the group H.
-          subgroup: the elements of K, by their indices in H.
-          rngs: not used; `nnx.bridge.to_linen` gives it to every layer.
-
-        Raises:
-          ValueError: the elements are not a subgroup.
-        """
-        del rngs
-        self.group = group
-        self.indices = tuple(subgroup)
-        self.cosets = group.right_cosets(self.indices)
-        self.subgroup = group.subgroup(self.indices)
-
     def __call__(self, x: Num[Array, "*rest h c"]) -> Num[Array, "*rest k jc"]:
         """Restrict `[..., |H|, c]` to `[..., |K|, |H|/|K|·c]`.
 
@@ -158,7 +162,7 @@ class Restrict(nnx.Module):
         return x.reshape(*x.shape[:-2], len(self.indices), len(self.cosets) * x.shape[-1])
 
 
-class Induce(nnx.Module):
+class Induce(_OfRightCosets):
     """Fields of a subgroup K, side by side, as a regular field of H.
 
     y(..., k_i r_j, c) = x(..., k_i, j·C + c)
@@ -178,23 +182,6 @@ class Induce(nnx.Module):
       >>> nn.Induce(groups.p4(), (0, 2))(jnp.ones((2, 28, 28, 2, 20))).shape
       (2, 28, 28, 4, 10)
     """
-
-    def __init__(self, group: Group, subgroup: Sequence[int], *, rngs: nnx.Rngs | None = None):
-        """Create the layer.
-
-        Args:
-          group: the group H.
-          subgroup: the elements of K, by their indices in H.
-          rngs: not used; `nnx.bridge.to_linen` gives it to every layer.
-
-        Raises:
-          ValueError: the elements are not a subgroup.
-        """
-        del rngs
-        self.group = group
-        self.indices = tuple(subgroup)
-        self.cosets = group.right_cosets(self.indices)
-        self.subgroup = group.subgroup(self.indices)
 
     def __call__(self, x: Num[Array, "*rest k jc"]) -> Num[Array, "*rest h c"]:
         """Take `[..., |K|, |H|/|K|·c]` to `[..., |H|, c]`.
