@@ -84,7 +84,7 @@ def _runs(value: Any) -> Iterator[dict[str, Any]]:
 def runs_table(summaries: list[dict[str, Any]]) -> str:
     """The recorded single runs as a Markdown table, the lowest error first."""
     header = ["run", "trained on", "test error", "parameters", "epochs", "s per epoch",
-              "equivariance error under p4, float32 / float64", "command"]  # fmt: skip
+              "equivariance error, float32 / float64", "command"]  # fmt: skip
     lines = []
     for s in sorted(summaries, key=lambda s: s["test_error_percent"]):
         errors = " / ".join(f"{s['equivariance'][t]['error']:.1e}" for t in ("float32", "float64"))
@@ -95,7 +95,7 @@ def runs_table(summaries: list[dict[str, Any]]) -> str:
             str(s["parameters"]),
             str(s["config"]["epochs"]),
             f"{s['seconds_per_epoch']:.1f}",
-            errors,
+            f"{errors} under {s['config']['symmetry']}",
             f"`{s['command']}`",
         ])  # fmt: skip
     return table(header, lines)

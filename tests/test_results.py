@@ -20,7 +20,7 @@ from experiments.results import (
 SUMMARY = {
     "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
     "test_error_percent": 2.5, "test_error_standard_error": 0.07, "parameters": 7,
-    "seconds_per_epoch": 1.25, "config": {"data": "rotated_mnist", "epochs": 3},
+    "seconds_per_epoch": 1.25, "config": {"data": "rotated_mnist", "epochs": 3, "symmetry": "p4"},
     "command": "python -m experiments.train made",
     "equivariance": {"float32": {"error": 1e-7}, "float64": {"error": 2e-16}},
 }  # fmt: skip
@@ -69,7 +69,7 @@ def test_the_table_has_a_row_for_each_run_the_best_first():
     worse = {**SUMMARY, "name": "worse", "test_error_percent": 9.0}
     rows = runs_table([worse, SUMMARY]).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| made", "| worse"]
-    assert "2.50 ± 0.07 %" in rows[0] and "1.0e-07 / 2.0e-16" in rows[0]
+    assert "2.50 ± 0.07 %" in rows[0] and "1.0e-07 / 2.0e-16 under p4" in rows[0]
 
 
 def test_recorded_results_say_where_they_come_from():
