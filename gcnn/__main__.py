@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(names)}")
     if options.group:
         chosen = [group for group in chosen if group.name in options.group]
+    chosen.sort(key=lambda group: -group.order)  # or all would wait for a large one at the end
 
     started = time.monotonic()
     device = jax.devices()[0]
@@ -100,11 +101,7 @@ def _certified(chosen: list[Any], workers: int) -> Iterator[Any]:
             yield from (selfcheck.certify(group, threads.map) for group in chosen)
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        # the largest first, or the others would wait for one of them at the end
-        largest_first = sorted(chosen, key=lambda group: -group.order)
-        found = {group: pool.submit(selfcheck.certify, group) for group in largest_first}
-        for group in chosen:
-            yield found[group].result()
+        yield from pool.map(selfcheck.certify, chosen)
 
 
 def _verdict(holds: bool) -> str:

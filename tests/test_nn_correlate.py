@@ -128,7 +128,7 @@ def test_a_kernel_of_one_pixel_is_a_matrix_product(strides):
     assert "dot_general" in program and "conv_general_dilated" not in program
 
 
-def test_of_which_xla_makes_one_in_space():
+def test_in_space_xla_makes_a_product_of_a_kernel_of_one_pixel():
     rng = np.random.default_rng(0)
     x, w = (jnp.asarray(rng.standard_normal(s)) for s in ((2, 4, 3, 5, 5), (1, 1, 1, 5, 6)))
     rest = ((2, 1, 3), ((0, 0),) * 3, (1,) * 3)
