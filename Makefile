@@ -18,12 +18,15 @@ train: $(VENV)/ready-to-train
 reproduce: $(VENV)/ready-to-train
 	$(BIN)/python -m experiments.reproduce $(if $(ROWS),--rows $(ROWS)) $(if $(SEEDS),--seeds $(SEEDS))
 
+# A worker that crashes ends the tests, named: xdist may wait for ever for one that replaces it.
+PYTEST := -m pytest -q -n auto --dist loadfile --max-worker-restart 0
+
 test: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python $(PYTEST)
 
 # The library on the oldest supported versions: everything but what no user's model touches.
 test-oldest: $(VENV)-oldest/ready
-	$(VENV)-oldest/bin/python -m pytest -q -n auto --dist loadfile -m "not newest"
+	$(VENV)-oldest/bin/python $(PYTEST) -m "not newest"
 
 lint: $(VENV)/ready-to-test
 	$(BIN)/ruff check .

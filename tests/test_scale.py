@@ -177,7 +177,7 @@ def test_micro_batches_do_not_matter_where_images_do_not_meet():
         program = build(plain(accumulate=k), 50, 127.0, 74.0)
         lowered = program.step.lower(program.start(), DATA.images, DATA.labels, np.arange(16))
         peaks.append(lowered.compile().memory_analysis().temp_size_in_bytes)
-    assert peaks[1] < 0.5 * peaks[0]
+    assert peaks[1] < 0.75 * peaks[0]  # the parameters, which do not shrink, have a share here
 
 
 @pytest.mark.parametrize(
