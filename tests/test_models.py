@@ -111,6 +111,14 @@ def test_a_step_of_training_keeps_the_invariance():
     assert judged(trained, P4, images()).holds
 
 
+def test_evaluation_normalises_all_slots_as_one_axis():
+    net = models.P4CNN(rngs=nnx.Rngs(0))
+    for train in (True, False):
+        graphdef, state = nnx.split(nnx.view(net, use_running_average=not train))
+        program = str(jax.make_jaxpr(functools.partial(logits, graphdef))(state, images()))
+        assert (":f32[4,24,24,40] = sub" in program) is not train
+
+
 @pytest.mark.parametrize("model", [models.P4CNN, models.P4CNNRotationPooling, models.Z2CNN])
 def test_channels_and_classes_are_arguments(model):
     y = nnx.eval_shape(lambda: model(channels=3, classes=7, rngs=nnx.Rngs(0))(images(2)))

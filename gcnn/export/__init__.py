@@ -4,7 +4,6 @@
 and `save` write the network down for a process that has JAX, and nothing else.
 """
 
-from ._batch_norm import FrozenBatchNorm as FrozenBatchNorm
 from ._freeze import freeze as freeze
 from ._frozen import FrozenConv as FrozenConv
 from ._frozen import FrozenConvTranspose as FrozenConvTranspose

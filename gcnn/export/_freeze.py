@@ -5,8 +5,7 @@ from typing import Any
 import jax
 from flax import nnx
 
-from ..nn import GroupConv, GroupConvTranspose, LiftingConv, LiftingConvTranspose
-from ._batch_norm import FrozenBatchNorm
+from ..nn import BatchNorm, GroupConv, GroupConvTranspose, LiftingConv, LiftingConvTranspose
 from ._frozen import FrozenConv, FrozenConvTranspose
 
 _PLAIN = (LiftingConv, GroupConv)
@@ -22,8 +21,8 @@ def freeze(model: nnx.Module) -> Any:
     A `LiftingConv` or a `GroupConv`, wherever it is among the attributes, lists, tuples and
     dictionaries of the model, becomes a `FrozenConv`, which is an `nnx.Conv`; a transposed one a
     `FrozenConvTranspose`, an `nnx.ConvTranspose`. Their filters are expanded here, and no more when
-    the model is called; they are |H| times as many numbers. An `nnx.BatchNorm` becomes a
-    `FrozenBatchNorm`, which is one, and faster on few channels. Everything else is copied as it is:
+    the model is called; they are |H| times as many numbers. An `nnx.BatchNorm` becomes an
+    `nn.BatchNorm`, which is one, and faster on few channels. Everything else is copied as it is:
     `GroupPool` and its like have no filters to expand. The copy keeps the mode of the model,
     training or evaluation, and shares no variable with it.
 
@@ -58,7 +57,7 @@ def _frozen(node: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
     if isinstance(node, (*_PLAIN, *_TRANSPOSED)) and type(node).__call__ in _CALLS:
         seen[id(node)] = node, _expanded(node)
     elif type(node) is nnx.BatchNorm:
-        seen[id(node)] = node, FrozenBatchNorm(node)
+        seen[id(node)] = node, _batch_norm(node)
     elif isinstance(node, nnx.Variable):
         return node
     elif isinstance(node, nnx.Pytree):
@@ -85,3 +84,25 @@ def _expanded(
     for _ in range(layer.kernel[...].ndim - own):
         make = nnx.vmap(make)
     return make(layer)
+
+
+def _batch_norm(norm: nnx.BatchNorm) -> BatchNorm:
+    """The faster one, with the statistics, parameters and options of Flax's."""
+    fast = BatchNorm(
+        norm.num_features,
+        use_running_average=norm.use_running_average,
+        axis=norm.axis,
+        momentum=norm.momentum,
+        epsilon=norm.epsilon,
+        dtype=norm.dtype,
+        param_dtype=norm.param_dtype,
+        use_bias=norm.use_bias,
+        use_scale=norm.use_scale,
+        axis_name=norm.axis_name,
+        axis_index_groups=norm.axis_index_groups,
+        use_fast_variance=norm.use_fast_variance,
+        promote_dtype=norm.promote_dtype,
+        rngs=nnx.Rngs(0),  # nothing is drawn that stays
+    )
+    fast.mean, fast.var, fast.scale, fast.bias = norm.mean, norm.var, norm.scale, norm.bias
+    return fast

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ..actions import preserved_pixels, skewed_axes
 from ..groups import Group
-from ..nn import GroupConv, LiftingConv
+from ..nn import BatchNorm, GroupConv, LiftingConv
 from ._halving import HalvingConv
 
 
@@ -23,7 +23,7 @@ class Block(nnx.Module):
         return nnx.relu(self.norm(self.conv(x)))
 
 
-def batch_norm(features: int, group: Group | None = None) -> nnx.BatchNorm:
+def batch_norm(features: int, group: Group | None = None) -> BatchNorm:
     """BatchNorm with Chainer's momentum of 0.9, and the epsilon of the published networks.
 
     Args:
@@ -32,11 +32,11 @@ def batch_norm(features: int, group: Group | None = None) -> nnx.BatchNorm:
     """
     # keys are not used: scale and bias start at 1 and 0
     if group is None or not skewed_axes(group):
-        return nnx.BatchNorm(features, momentum=0.9, epsilon=2e-5, rngs=nnx.Rngs(0))
+        return BatchNorm(features, momentum=0.9, epsilon=2e-5, rngs=nnx.Rngs(0))
     return _PreservedBatchNorm(group, features)
 
 
-class _PreservedBatchNorm(nnx.BatchNorm):
+class _PreservedBatchNorm(BatchNorm):
     """BatchNorm of the pixels that the group preserves: corners are 0, and would count as well."""
 
     def __init__(self, group: Group, features: int):

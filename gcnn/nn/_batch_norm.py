@@ -8,37 +8,26 @@ from jaxtyping import Array, Num
 _NARROW = 64  # channels; loops over fewer are too short for a CPU
 
 
-class FrozenBatchNorm(nnx.BatchNorm):
-    """An `nnx.BatchNorm` that is faster on fields of few channels.
+class BatchNorm(nnx.BatchNorm):
+    """An `nnx.BatchNorm` that is faster in evaluation on fields of few channels.
 
     y(…, h, c) = (x(…, h, c) - mean(c)) · scale(c) / √(var(c) + ε) + bias(c)
 
     computed with the last two axes of x as one, on which the statistics are repeated, so that
     loops are |H| times as long. In training, or along another axis, or with many channels, it is
-    `nnx.BatchNorm`.
+    `nnx.BatchNorm`, whose arguments and variables it has. Either may stand in a network; the
+    networks of `gcnn.models` have this one.
 
-    Law: returns what the `nnx.BatchNorm` returns.
+    Law: returns what `nnx.BatchNorm` returns.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from flax import nnx
+      >>> from gcnn import nn
+      >>> norm = nn.BatchNorm(10, use_running_average=True, rngs=nnx.Rngs(0))
+      >>> norm(jnp.ones((2, 28, 28, 4, 10))).shape
+      (2, 28, 28, 4, 10)
     """
-
-    def __init__(self, norm: nnx.BatchNorm):
-        """Take over the statistics, parameters and options of a layer."""
-        super().__init__(
-            norm.num_features,
-            use_running_average=norm.use_running_average,
-            axis=norm.axis,
-            momentum=norm.momentum,
-            epsilon=norm.epsilon,
-            dtype=norm.dtype,
-            param_dtype=norm.param_dtype,
-            use_bias=norm.use_bias,
-            use_scale=norm.use_scale,
-            axis_name=norm.axis_name,
-            axis_index_groups=norm.axis_index_groups,
-            use_fast_variance=norm.use_fast_variance,
-            promote_dtype=norm.promote_dtype,
-            rngs=nnx.Rngs(0),  # nothing is drawn that stays
-        )
-        self.mean, self.var, self.scale, self.bias = norm.mean, norm.var, norm.scale, norm.bias
 
     def __call__(
         self,
