@@ -1,6 +1,7 @@
 """The command: `python -m gcnn verify`, also installed as `gcnn`."""
 
 import argparse
+import functools
 import importlib.metadata
 import json
 import os
@@ -29,7 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--group", action="append", metavar="NAME", help="only this group; may be repeated"
     )
     command.add_argument(
-        "--all", action="store_true", help="every named group, rather than some of each kind"
+        "--all",
+        action="store_true",
+        help="every named group, rather than some of each kind, with one kind of check a layer",
     )
     command.add_argument(
         "--workers",
@@ -62,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(line.format("group", "layer", "int f32", "int bf16", "float32", "float64", "verdict"))
     laws, outcomes = [], []
     workers = options.workers if device.platform == "cpu" else 1  # one process holds a GPU
-    for group, (report, found) in zip(chosen, _certified(chosen, workers), strict=True):
+    certified = _certified(chosen, workers, brief=options.all)
+    for group, (report, found) in zip(chosen, certified, strict=True):
         laws.append(report)
         outcomes += found
         print(line.format(group.name, "laws and actions", *[""] * 4, _verdict(report.holds)))
@@ -91,17 +95,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failures else 0
 
 
-def _certified(chosen: list[Any], workers: int) -> Iterator[Any]:
+def _certified(chosen: list[Any], workers: int, brief: bool) -> Iterator[Any]:
     """What `selfcheck.certify` finds for each group, in their order."""
     from . import selfcheck
 
+    certify = functools.partial(selfcheck.certify, brief=brief)
     workers = min(workers, len(chosen))
     if workers < 2:
         with ThreadPoolExecutor() as threads:  # most of the time goes to compilation
-            yield from (selfcheck.certify(group, threads.map) for group in chosen)
+            yield from (certify(group, threads.map) for group in chosen)
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(selfcheck.certify, chosen)
+        yield from pool.map(certify, chosen)
 
 
 def _verdict(holds: bool) -> str:

@@ -92,10 +92,10 @@ def test_a_skewed_lattice_in_three_dimensions_is_certified():
 @pytest.mark.newest
 def test_groups_are_shared_out_to_processes_and_come_back_in_order():
     chosen = [groups.line_mirror(), groups.p1(1)]
-    for group, (laws, outcomes) in zip(chosen, _certified(chosen, 2), strict=True):
+    for group, (laws, outcomes) in zip(chosen, _certified(chosen, 2, brief=True), strict=True):
         assert laws.holds and laws.group == str(group)
         assert [o.case for o in outcomes] == [case.name for case in cases(group)]
-        assert all(outcome.passed for outcome in outcomes)
+        assert all(outcome.passed and len(outcome.reports) == 1 for outcome in outcomes)
 
 
 def test_all_is_an_option(monkeypatch, capsys):
@@ -118,6 +118,13 @@ def test_a_control_passes_only_if_every_kind_of_check_rejects_it():
     control = next(case for case in cases(group) if case.control)
     outcome = check(group, control)
     assert outcome.passed and set(outcome.reports) == set(selfcheck.KINDS[:3])
+
+
+def test_brief_is_one_kind_of_check_a_layer():
+    group = groups.pm()
+    found = {case.integer: check(group, case, brief=True) for case in cases(group)}
+    assert set(found[True].reports) == {"integers float32"}
+    assert set(found[False].reports) == {"float64"}
 
 
 @pytest.mark.newest
