@@ -235,7 +235,7 @@ def test_what_is_clear_to_the_cost_model():
 
     assert choice(o=128) == "fourier" and choice(o=8) == "direct"
     assert choice("O", 32) == "fourier" and choice("O", 1) == "direct"
-    assert choice("p4", 256) == "fourier" and choice("p4", 32) == "direct"
+    assert choice("p4", 256) == "fourier" and choice("p4", 16) == "direct"
     assert choice("O", 8) == choice("O", 16, k=1) == "fourier" and choice("O", 8, k=1) == "direct"
     assert choice("p1", 4096) == "direct"  # there are no blocks
     assert choice(pixels=64) == choice(platform="gpu") == choice(dtype="bfloat16") == "direct"

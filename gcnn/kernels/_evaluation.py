@@ -12,7 +12,7 @@ Evaluation = Literal["direct", "fourier"]
 # What reading an entry of a twisted patch, summing it with those of the other slots and writing it
 # costs, in products of a convolution with a bank (`python -m benchmarks.convolution`). In space
 # XLA's convolutions are slow on a CPU; but a kernel of one pixel is a matrix product there, too.
-_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 150, 80, 200
+_IN_THE_PLANE, _IN_SPACE, _PRODUCT_IN_SPACE = 75, 80, 200
 _FEWEST_PIXELS = 1024  # below, starting a hundred small operations is what takes the time
 
 
@@ -46,7 +46,7 @@ def cheaper_evaluation(
     Example:
       >>> from gcnn import groups, kernels
       >>> p4m = groups.p4m()
-      >>> [kernels.cheaper_evaluation(p4m, (3, 3), o, 4096, "cpu") for o in (16, 32)]
+      >>> [kernels.cheaper_evaluation(p4m, (3, 3), o, 4096, "cpu") for o in (8, 16)]
       ['direct', 'fourier']
     """
     if platform != "cpu" or pixels < _FEWEST_PIXELS or dtype not in ("float32", "float64"):
