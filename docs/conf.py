@@ -50,6 +50,7 @@ nitpick_ignore_regex = [
     # shapes, such as "Float[Array, 'b y x c']"
     ("py:.*", r"(jaxtyping\.)?(Array|ndarray|Bool|Float(64)?|Key|Num|PRNGKeyArray|UInt32)(\[.*)?"),
     ("py:class", r"Dtype|Initializer|Padding|PrecisionLike"),  # explained where they are arguments
+    ("py:class", r"tp\.\w+|rnglib\.Rngs|PromoteDtypeFn"),  # as Flax spells them: nn.BatchNorm
     ("py:class", r"gcnn\.actions\._\w+\.AnyArray"),  # documented as data, sought as a class
     # tyro's marks for what the command line shows otherwise, as Sphinx 9 and as Sphinx 8 spell them
     ("py:class", r"(tyro\.conf\.)?(Suppress|OmitArgPrefixes)|gcnn\.groups\.Annotated"),
