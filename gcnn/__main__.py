@@ -59,8 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     device = jax.devices()[0]
     print(f"device: {device.platform} ({device.device_kind}), jax {jax.__version__}")
-    print("integers in float32 and bfloat16 must leave no error at all; then Gaussian data, the")
-    print("largest relative error over all elements\n")
+    print(
+        "integers must leave no error at all; then Gaussian data, the largest relative error over"
+    )
+    print("all elements\n")
     line = "{:<6} {:<31} {:>9} {:>9} {:>9} {:>9}  {}"
     print(line.format("group", "layer", "int f32", "int bf16", "float32", "float64", "verdict"))
     laws, outcomes = [], []

@@ -688,11 +688,16 @@ def test_group_pooling_makes_a_scalar_field(reduce):
 
 def stock_layers() -> dict:
     dropout = nnx.Dropout(0.5, broadcast_dims=(1, 2, 3), rngs=nnx.Rngs(0))
-    evaluated = nnx.BatchNorm(4, use_running_average=True, rngs=nnx.Rngs(0))
-    evaluated.mean[...], evaluated.var[...] = normal(4), jnp.abs(normal(4, seed=1)) + 0.5
+    evaluated, ours = (
+        norm(4, use_running_average=True, rngs=nnx.Rngs(0))
+        for norm in (nnx.BatchNorm, nn.BatchNorm)
+    )
+    for norm in (evaluated, ours):
+        norm.mean[...], norm.var[...] = normal(4), jnp.abs(normal(4, seed=1)) + 0.5
     return {
         "BatchNorm in training": nnx.BatchNorm(4, rngs=nnx.Rngs(0)),
         "BatchNorm in evaluation": evaluated,
+        "our BatchNorm in evaluation": ours,
         "LayerNorm": nnx.LayerNorm(4, rngs=nnx.Rngs(0)),
         "GroupNorm": nnx.GroupNorm(4, 2, rngs=nnx.Rngs(0)),
         "Linear": nnx.Linear(4, 3, rngs=nnx.Rngs(0)),
