@@ -72,6 +72,19 @@ CASES: tuple[Case, ...] = (
     Case("inference", P4, 10, 3, 28, 128),
 )
 
+# For devices that do many things at once: a batch each.
+LARGE: tuple[Case, ...] = (
+    *_layers(
+        P4M, (3,), {8: (16, 128), 16: (16, 128), 32: (16, 128), 64: (16, 128), 128: (16, 128)}
+    ),
+    *_layers(P4M, (1,), {16: (16, 128), 64: (16, 128), 128: (16, 128)}),
+    *_layers(P4, (3,), {32: (16, 128), 128: (16, 128)}),
+    *_layers(CUBE, (3,), {8: (8, 16), 32: (8, 16)}),
+    Case("residual block", P4M, 50, 3, 16, 128),
+    Case("training step", P4, 10, 3, 28, 128),
+    Case("inference", P4, 10, 3, 28, 128),
+)
+
 # Compiling takes most of the time of these, and blocks under the rotations of the cube most of all.
 QUICK: tuple[Case, ...] = (
     Case("layer", P4M, 16, 3, 16, 4),

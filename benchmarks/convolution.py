@@ -3,6 +3,7 @@
     python -m benchmarks.convolution              # all cases: some ten minutes
     python -m benchmarks.convolution --quick      # a few small ones: about a minute
     python -m benchmarks.convolution --only "p4m layer, 64"
+    python -m benchmarks.convolution --large --precision float32    # for a GPU, and without TF32
 
 On the device it finds: forward, and forward and backward; medians and quartiles of interleaved
 repetitions; the compiler's account of the memory, and its time. It writes runs/convolution/page.md
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import tyro
@@ -39,10 +40,11 @@ from .convolution_figure import draw, panels
 from .convolution_page import parts
 from .interleaved import interleaved
 from .program import Program, forward, programs, text
-from .variants import apart, build
+from .variants import apart, build, in_bfloat16
 
 ROOT = Path(__file__).parents[1]
-_TOLERANCE = 0.05  # of TensorFloat-32 on a GPU, and far below what another function would differ by
+_TOLERANCE = 0.05  # of types of few bits, and far below what another function would differ by
+_PRODUCTS = {"default": None, "float32": "highest", "bfloat16": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Options:
 
     Attributes:
       quick: a few small cases instead of all.
+      large: cases for a device that does many things at once, in place of those for a CPU.
+      precision: of products. "default" is the device's own, in which a GPU rounds the factors of
+        float32 to TF32; "float32" rounds none; "bfloat16" has parameters and fields of that type,
+        for layers and blocks.
       only: those cases whose name begins so.
       repetitions: at most.
       seconds: after which a case begins no further repetition, once it has three.
@@ -59,6 +65,8 @@ class Options:
     """
 
     quick: bool = False
+    large: bool = False
+    precision: Literal["default", "float32", "bfloat16"] = "default"
     only: str = ""
     repetitions: int = 15
     seconds: float = 3.0
@@ -70,11 +78,15 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
     """The cases to measure.
 
     Raises:
-      ValueError: there are none, or none for escnn, or too few repetitions.
+      ValueError: there are none, or none for escnn, or too few repetitions; or two sets of cases.
     """
     if options.repetitions < 2:
         raise ValueError(f"A spread needs --repetitions 2 or more, got {options.repetitions}.")
-    cases = rows.QUICK if options.quick else rows.CASES
+    if options.quick and options.large:
+        raise ValueError("--quick has a few small cases, and --large others; choose one of them.")
+    cases = rows.QUICK if options.quick else rows.LARGE if options.large else rows.CASES
+    if options.precision == "bfloat16":
+        cases = tuple(c for c in cases if c.kind not in ("training step", "inference"))
     found = tuple(case for case in cases if case.name.startswith(options.only))
     if not found:
         names = "\n  ".join(case.name for case in cases)
@@ -94,6 +106,8 @@ def measure(case: Case, options: Options) -> dict[str, Any]:
       ValueError: the variants do not compute the same.
     """
     variants = build(case)
+    if options.precision == "bfloat16":
+        variants = {name: in_bfloat16(variant) for name, variant in variants.items()}
     left_to_layer = variants.pop("chosen", None)
     modes = programs(case, variants)
     found: dict[str, Any] = {
@@ -203,7 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
         findings: dict[str, Any] = {"cases": {}}
         for number, case in enumerate(cases, 1):
             begun = time.monotonic()
-            findings["cases"][case.name] = measure(case, options)
+            with jax.default_matmul_precision(_PRODUCTS[options.precision]):
+                findings["cases"][case.name] = measure(case, options)
             console.print(
                 f"{number}/{len(cases)} {case.name}: {time.monotonic() - begun:.0f} s",
                 highlight=False,
@@ -222,7 +237,10 @@ def main(arguments: list[str] | None = None) -> int:
     title = "Speed: our layers against plain ones of equal width"
     seconds = time.monotonic() - started
     page = parts(findings)
-    write_page(options.out, "benchmarks.convolution", title, page, findings, settings, seconds)
+    name = "convolution" if options.precision == "default" else f"convolution_{options.precision}"
+    write_page(
+        options.out, "benchmarks.convolution", title, page, findings, settings, seconds, name=name
+    )
     for part in page:
         console.print(part, highlight=False, markup=False)
     console.print(f"The page is {options.out / 'page.md'}.")

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -72,13 +73,27 @@ def text(traced: Traced) -> str:
     return function.lower(*arguments).as_text()
 
 
-def compiled(traced: Traced) -> Program:
-    """Compile ahead of the first call."""
+def compiled(traced: dict[str, Traced]) -> dict[str, Program]:
+    """Compile ahead of the first call: on a CPU one after the other, and for others all at once.
+
+    There the host has cores to spare; but the time that each took is then one among others.
+    """
+    lowered = {name: _lowered(each) for name, each in traced.items()}  # in the caller's context
+    with ThreadPoolExecutor(1 if jax.default_backend() == "cpu" else len(traced)) as threads:
+        return dict(zip(traced, threads.map(_compiled, lowered.values()), strict=True))
+
+
+def _lowered(traced: Traced) -> tuple[Any, tuple[Any, ...], float]:
     function, arguments = traced
     started = time.perf_counter()
-    lowered = function.lower(*arguments)
+    return function.lower(*arguments), arguments, time.perf_counter() - started
+
+
+def _compiled(traced: tuple[Any, tuple[Any, ...], float]) -> Program:
+    lowered, arguments, seconds = traced
+    started = time.perf_counter()
     program = lowered.compile()
-    seconds = time.perf_counter() - started
+    seconds += time.perf_counter() - started
     needs = program.memory_analysis()
     parts = ("argument_size_in_bytes", "output_size_in_bytes", "temp_size_in_bytes")
     return Program(
@@ -93,15 +108,14 @@ def compiled(traced: Traced) -> Program:
 def programs(case: Case, variants: dict[str, Variant]) -> dict[str, dict[str, Program]]:
     """Every variant compiled, by "forward" and "training"; a case may have but one of them."""
     if case.kind == "training step":
-        steps = {}
-        for name, variant in variants.items():
-            step, state = training_step.program(variant.model, case.batch)
-            program = compiled((step, state))
+        steps = {k: training_step.program(v.model, case.batch) for k, v in variants.items()}
+        found = compiled(steps)
+        for name, (_, state) in steps.items():
             # the step eats its state, and returns the next one
-            run = training_step.stepping(program.executable, state)
-            steps[name] = dataclasses.replace(program, run=run)
-        return {"training": steps}
-    found = {"forward": {k: compiled(forward(v)) for k, v in variants.items()}}
+            run = training_step.stepping(found[name].executable, state)
+            found[name] = dataclasses.replace(found[name], run=run)
+        return {"training": found}
+    modes = {"forward": compiled({k: forward(v) for k, v in variants.items()})}
     if case.kind != "inference":
-        found["training"] = {k: compiled(forward_and_backward(v)) for k, v in variants.items()}
-    return found
+        modes["training"] = compiled({k: forward_and_backward(v) for k, v in variants.items()})
+    return modes

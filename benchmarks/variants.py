@@ -16,6 +16,7 @@ from flax import nnx
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
+from experiments.training import precision
 from gcnn import export, groups, models
 from gcnn.groups import Group
 from gcnn.nn import GroupConv, LiftingConv
@@ -76,6 +77,11 @@ def build(case: Case) -> dict[str, Variant]:
         "plain": Variant(export.freeze(other), x.reshape(*shape, 1, case.channels)),
         "ours": Variant(block, x),
     }
+
+
+def in_bfloat16(variant: Variant) -> Variant:
+    """The same with parameters and input of bfloat16."""
+    return Variant(precision.in_bfloat16(variant.model), variant.x.astype(jnp.bfloat16))
 
 
 def _digits(case: Case) -> dict[str, Variant]:
@@ -152,5 +158,5 @@ def _leaves(model: nnx.Module) -> Iterator[Any]:
 
 def apart(a: jax.Array, b: jax.Array) -> float:
     """max |a - b| / max |b|, of arrays that may differ in how their axes are grouped."""
-    x, y = np.asarray(a).ravel(), np.asarray(b).ravel()
+    x, y = (np.asarray(v, np.float64).ravel() for v in (a, b))
     return float(np.max(np.abs(x - y)) / np.max(np.abs(y)))

@@ -26,6 +26,8 @@ def write_page(
     findings: dict[str, Any],
     config: dict[str, Any],
     seconds: float,
+    *,
+    name: str | None = None,
 ) -> None:
     """Write page.md for a reader and summary.json for a program.
 
@@ -37,6 +39,7 @@ def write_page(
       findings: all that was measured, JSON-ready.
       config: what was asked for, JSON-ready.
       seconds: from the start of the command to here; a resumed study counts its last start.
+      name: under which it is recorded; by default that of the module.
     """
     origin = provenance(program)
     changed = ", with uncommitted changes" if origin["uncommitted_changes"] else ""
@@ -52,7 +55,7 @@ def write_page(
     write_json(
         folder / "summary.json",
         {
-            "name": program.rpartition(".")[2],
+            "name": name or program.rpartition(".")[2],
             "status": "finished",
             "findings": findings,
             "config": config,

@@ -34,6 +34,7 @@ from .training.precision import in_bfloat16
 
 _VERIFIED = 64  # test images that the verdict rests on
 _TURNED = 1500  # test images behind each point of the error as a function of the angle
+_COARSE = 0.05  # what `verify.equivariance` allows types of ten bits and fewer
 
 
 @dataclass(frozen=True)
@@ -215,15 +216,22 @@ def verify_trained(
 ) -> dict[str, verify.EquivarianceReport]:
     """The equivariance of the network on real images, in float32, in float64 and as it computes.
 
-    float64 tells rounding from a small but real error.
+    float64 tells rounding from a small but real error. Both are computed at full precision: by
+    default an accelerator rounds the factors of float32 to fewer bits, and what that leaves of
+    equivariance is told apart, as "default precision".
     """
     x = _standardised(trained, images)
     verdicts = {}
     if config.compute == "bfloat16":
         f = partial(_logits, in_bfloat16(trained.model))
         verdicts["bfloat16"] = verify.equivariance(f, config.symmetry, x.astype(jnp.bfloat16))
+    elif jax.default_backend() != "cpu":
+        f = partial(_logits, trained.model)
+        verdicts["default precision"] = verify.equivariance(
+            f, config.symmetry, x.astype(np.float32), tolerance=_COARSE
+        )
     for dtype in ("float32", "float64"):
-        with jax.enable_x64(dtype == "float64"):
+        with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision("highest"):
             model = jax.tree.map(
                 lambda a, dtype=dtype: (
                     a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a

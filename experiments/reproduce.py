@@ -7,7 +7,9 @@
     python -m experiments.reproduce --recorded               # only what results/ does not hold yet
 
 Each run is a command of its own, which can be given alone, and goes on where it was killed; what is
-finished is not trained again. Writes `runs/table/page.md` and its figure of what is there.
+finished is not trained again. Writes `runs/table/page.md` and its figure of what is there. Several
+at a time share a GPU, and so that it is not the disk that they wait for, `--save-every` has more
+steps there.
 """
 
 import dataclasses
@@ -22,13 +24,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax
 import tyro
 from rich.console import Console
 from rich.markup import escape
 
 from .drawing.table_figure import draw
 from .page import figure, write_page
-from .results import RESULTS
+from .results import RESULTS, of_device
 from .table import ROWS, Row, gather, markdown
 
 _TEXT = """
@@ -61,7 +64,8 @@ class Reproduce:
       together: train the seeds of a row as one vectorised computation. The guide on scale shows
         when that is faster; on a CPU it is not.
       workers: trainings at a time, each on its share of the cores.
-      recorded: only those that `results/` does not hold yet.
+      recorded: only those that `results/` does not hold yet, of this kind of device.
+      save_every: the checkpoint interval of a run, in steps, if not that of its page.
       out: the folder that holds the folder of the table.
     """
 
@@ -70,6 +74,7 @@ class Reproduce:
     together: bool = False
     workers: int = 1
     recorded: bool = False
+    save_every: int | None = None
     out: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -78,8 +83,9 @@ class Reproduce:
         unknown = sorted(set(self.rows) - set(known))
         if unknown:
             raise ValueError(f"No row {', '.join(unknown)}; there are {', '.join(known)}.")
-        if self.seeds < 1:
-            raise ValueError(f"seeds must be 1 or more, got {self.seeds}.")
+        for what in ("seeds", "save_every"):
+            if (given := getattr(self, what)) is not None and given < 1:
+                raise ValueError(f"{what} must be 1 or more, got {given}.")
         cores = len(os.sched_getaffinity(0))
         if not 1 <= self.workers <= cores:
             raise ValueError(
@@ -98,7 +104,8 @@ def finished(row: Row, options: Reproduce) -> list[dict[str, Any]]:
     for seed in range(row.seeds):
         paths = [options.folder / row.name / f"seed{seed}" / "summary.json"]
         if options.recorded:
-            paths.append(RESULTS / "reproduce" / row.name / f"seed{seed}.json")
+            kept = of_device(RESULTS, jax.default_backend()) / "reproduce"
+            paths.append(kept / row.name / f"seed{seed}.json")
         summaries = [json.loads(path.read_text()) for path in paths if path.exists()]
         found += [s for s in summaries if s["status"] == "finished"][:1]
     return found
@@ -146,17 +153,18 @@ def write(options: Reproduce, seconds: float) -> dict[str, dict[str, Any]]:
 def commands(options: Reproduce) -> Iterator[list[str]]:
     """The trainings that are left to do, told as each of them is due."""
     chosen = [row for row in ROWS if row.name in options.rows]
+    more = [] if options.save_every is None else ["--save-every", str(options.save_every)]
     if options.together:
         for row in chosen:
             seeds = min(options.seeds, row.seeds)
             if len(finished(row, options)) < seeds:
-                yield row.together(seeds, options.folder)
+                yield [*row.together(seeds, options.folder), *more]
         return
     for seed in range(options.seeds):  # a seed of every row first, so that there is a table early
         for row in chosen:
             done = {s["config"]["seed"] for s in finished(row, options)}
             if seed < row.seeds and seed not in done:
-                yield row.arguments(seed, options.folder)
+                yield [*row.arguments(seed, options.folder), *more]
 
 
 def run(arguments: list[str], cores: Sequence[int] | None = None) -> int:
@@ -224,6 +232,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
+    # a process takes most of a GPU's memory at its start, and this is not the only one
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     clock = time.monotonic()
     for status in run_all(options, console):
         if status:

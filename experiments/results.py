@@ -27,16 +27,18 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "guid
 def record(path: Path, results: Path = RESULTS) -> None:
     """Copy the summary of a finished run to results/NAME.json.
 
+    That of a GPU to results/gpu/NAME.json: it does not take the place of a CPU's.
+
     Raises:
       ValueError: the run did not come to its end, or its code was not committed, so that nobody
         could make the result again.
     """
     summary = _reproducible(path)
-    write_json(results / f"{summary['name']}.json", summary)
+    write_json(of_device(results, _platform(summary)) / f"{summary['name']}.json", summary)
 
 
 def record_study(folder: Path, results: Path = RESULTS) -> None:
-    """Copy the page of a study, its summary and its figures to results/NAME/.
+    """Copy the page of a study, its summary and its figures to results/NAME/ (see `record`).
 
     The summaries of the runs that a table is made of lie beside them, as ROW/seedN.json: with
     `experiments.reproduce --recorded` they count, so that the table can grow from day to day.
@@ -45,7 +47,7 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
       ValueError: as for `record`.
     """
     summary = _reproducible(folder / "summary.json")
-    target = results / summary["name"]
+    target = of_device(results, _platform(summary)) / summary["name"]
     beside = target.with_name(f".{target.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -59,6 +61,15 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
         shutil.copy(path, to)
     shutil.rmtree(target, ignore_errors=True)
     beside.rename(target)
+
+
+def of_device(results: Path, platform: str) -> Path:
+    """Where the results of a kind of device lie: those of CPUs at the top."""
+    return results if platform == "cpu" else results / platform
+
+
+def _platform(summary: dict[str, Any]) -> str:
+    return summary["device"].partition(":")[0]
 
 
 def _reproducible(path: Path) -> dict[str, Any]:

@@ -289,6 +289,10 @@ def check(group: Group, case: Case, *, brief: bool = False) -> Outcome:
     Where integers leave no error at all, Gaussian data in float64 would say nothing new: it is for
     the other layers. In brief, and in three dimensions in any case, a layer has one kind of check:
     integers in float32, or Gaussian data in float64.
+
+    Integers are computed as the device does by default; every format holds them. Gaussian data are
+    computed at full precision, since a GPU would round factors of float32 to TF32 otherwise, whose
+    rounding is as large as a small mistake.
     """
     rest = (group.order, _channels(group)) if case.on_group else (_channels(group),)
     batch = 8 if group.dim < 3 else 4 if group.order <= 16 else 2
@@ -301,7 +305,8 @@ def check(group: Group, case: Case, *, brief: bool = False) -> Outcome:
     reports = {}
     for kind in kinds:
         exact, dtype = kind in KINDS[:2], kind.split()[-1]
-        with jax.enable_x64(dtype == "float64"):
+        full = jax.default_matmul_precision(None if exact else "highest")
+        with jax.enable_x64(dtype == "float64"), full:
             layer = _compiled(case.layer if exact else _cast(case.layer, dtype))
             if exact:
                 found = verify.integer_certificate(layer, under, shape, dtype=dtype, **act)

@@ -80,7 +80,7 @@ def test_one_repetition_has_no_spread():
 
 
 def test_a_case_is_there_once_and_the_full_table_has_what_was_asked_for():
-    for table in (cases.CASES, cases.QUICK):
+    for table in (cases.CASES, cases.QUICK, cases.LARGE):
         assert len({case.name for case in table}) == len(table)
     layers = {(c.fields, c.kernel) for c in cases.CASES if c.kind == "layer" and c.group == P4M}
     assert layers == {(c, k) for c in (8, 16, 32, 64, 128, 256) for k in (1, 3, 5)}
@@ -234,12 +234,41 @@ def test_a_step_goes_on_from_the_state_that_it_left(monkeypatch):
     [
         ({"repetitions": 1}, "--repetitions 2 or more, got 1"),
         ({"only": "p6"}, r"No case begins with 'p6'. There are\n  p4m layer, 8 fields"),
+        ({"quick": True, "large": True}, "choose one of them"),
+        ({"precision": "bfloat16", "only": "p4 training"}, "No case begins with"),
         ({"only": "p4m layer, 128", "escnn": sys.executable}, "none of these is among the cases"),
     ],
 )
 def test_options_that_measure_nothing_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         convolution.chosen_cases(convolution.Options(**arguments))
+
+
+@pytest.mark.parametrize(
+    ("precision", "types", "asked"),
+    [("default", "f32", "DEFAULT"), ("float32", "f32", "HIGHEST"), ("bfloat16", "bf16", "DEFAULT")],
+)
+def test_products_have_the_precision_that_was_asked_for(
+    monkeypatch, tmp_path, precision, types, asked
+):
+    given = []
+    whole = program.forward
+
+    def spy(variant):
+        function, arguments = whole(variant)
+        given.append(function.lower(*arguments).as_text())
+        return function, arguments
+
+    monkeypatch.setattr(cases, "QUICK", SMALL[:1])
+    monkeypatch.setattr(program, "forward", spy)
+    out = tmp_path / "out"
+    arguments = ["--quick", "--repetitions", "2", "--precision", precision, "--out", str(out)]
+    assert convolution.main(arguments) == 0
+    plain = given[0]
+    [line] = [line for line in plain.splitlines() if "stablehlo.convolution" in line]
+    assert f"x{types}>" in line and f"precision {asked}>" in line
+    name = json.loads((out / "summary.json").read_text())["name"]
+    assert name == ("convolution" if precision == "default" else f"convolution_{precision}")
 
 
 def test_an_interpreter_without_escnn_is_told_before_anything_is_measured(tmp_path, capsys):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import jax
 import pytest
 from flax import nnx
 
@@ -118,6 +119,17 @@ def test_a_control_passes_only_if_every_kind_of_check_rejects_it():
     control = next(case for case in cases(group) if case.control)
     outcome = check(group, control)
     assert outcome.passed and set(outcome.reports) == set(selfcheck.KINDS[:3])
+
+
+def test_gaussian_data_are_computed_at_full_precision_and_integers_as_by_default():
+    asked = []
+
+    def watch(x):
+        asked.append((str(x.dtype), jax.config.jax_default_matmul_precision))
+        return x
+
+    check(groups.pm(), Case("made up", watch, 3, False))
+    assert asked == [("float32", None), ("bfloat16", None), ("float32", "highest")]
 
 
 def test_brief_is_one_kind_of_check_a_layer():

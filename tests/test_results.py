@@ -21,7 +21,7 @@ SUMMARY = {
     "name": "made", "status": "finished", "commit": "c0ffee", "uncommitted_changes": False,
     "test_error_percent": 2.5, "test_error_standard_error": 0.07, "parameters": 7,
     "seconds_per_epoch": 1.25, "config": {"data": "rotated_mnist", "epochs": 3, "symmetry": "p4"},
-    "command": "python -m experiments.train made",
+    "command": "python -m experiments.train made", "device": "cpu: cpu",
     "equivariance": {"float32": {"error": 1e-7}, "float64": {"error": 2e-16}},
 }  # fmt: skip
 
@@ -84,6 +84,17 @@ def test_a_finished_run_is_recorded(tmp_path):
     write_json(tmp_path / "summary.json", SUMMARY)
     record(tmp_path / "summary.json", tmp_path / "results")
     assert json.loads((tmp_path / "results" / "made.json").read_text()) == SUMMARY
+
+
+def test_a_gpu_does_not_take_the_place_of_a_cpu(tmp_path):
+    folder, kept = tmp_path / "runs" / "made", tmp_path / "results"
+    (kept / "made").mkdir(parents=True)
+    write_json(folder / "summary.json", {**SUMMARY, "device": "gpu: made up"})
+    (folder / "page.md").touch()
+    record(folder / "summary.json", kept)
+    record_study(folder, kept)
+    assert {path.name for path in (kept / "gpu").iterdir()} == {"made.json", "made"}
+    assert [path.name for path in (kept / "made").iterdir()] == []
 
 
 @pytest.mark.parametrize(

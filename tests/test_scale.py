@@ -19,6 +19,7 @@ from experiments.config import Config
 from experiments.parallel.batches import Order, batches
 from experiments.parallel.devices import Devices
 from experiments.parallel.seeds import apart, side_by_side
+from experiments.report import Trained, verify_trained
 from experiments.training.augment import Augment
 from experiments.training.remat import recomputed
 from experiments.training.step import State, build, epoch_order
@@ -214,6 +215,24 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32():
     )
     assert 10 * ROUNDING < distance(here, there) < 0.1 * distance(here, origin)
     assert program.logits(state, DATA.images).dtype == jnp.float32
+
+
+def test_an_accelerator_is_judged_at_full_precision_and_as_it_computes(monkeypatch):
+    asked = []
+
+    def watch(x: jax.Array) -> jax.Array:
+        asked.append(jax.config.jax_default_matmul_precision)
+        return nnx.relu(x)
+
+    config = dataclasses.replace(SGD, model=lambda rngs: tiny_run.Tiny(rngs, activation=watch))
+    model = config.model(nnx.Rngs(0))
+    model.eval()
+    run = Trained(lambda x: x, model, 127.0, 74.0, [], 1, True)
+    monkeypatch.setattr(jax, "default_backend", lambda: "made up")
+    found = verify_trained(config, run, DATA.images[:4])
+    assert list(found) == ["default precision", "float32", "float64"]
+    assert asked == [None, "highest", "highest"]
+    assert found["default precision"].tolerance == 0.05 > 1e3 * found["float32"].tolerance
 
 
 class Layer(nnx.Module):

@@ -155,6 +155,18 @@ def test_the_seeds_of_a_row_can_be_run_together(monkeypatch, tmp_path):
     assert command[-4:] == ["--name", "p4cnn", "--seeds", "5"]
 
 
+def test_the_checkpoint_interval_is_passed_on(runs, tmp_path):
+    arguments = ["--rows", "p4cnn", "--seeds", "1", "--save-every", "7", "--out", str(tmp_path)]
+    assert reproduce.main(arguments) == 0
+    assert runs[0][-2:] == ["--save-every", "7"]
+
+
+def test_no_process_takes_the_whole_memory_of_a_gpu(runs, monkeypatch, tmp_path):
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
+    assert reproduce.main(["--rows", "p4cnn", "--seeds", "1", "--out", str(tmp_path)]) == 0
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
 def test_a_run_that_fails_ends_the_command(monkeypatch, tmp_path):
     monkeypatch.setattr(reproduce, "run", lambda arguments: 2)
     assert reproduce.main(["--rows", "p4cnn", "--out", str(tmp_path)]) == 2
@@ -172,6 +184,8 @@ def test_rows_that_are_not_there_are_refused(capsys):
         Reproduce(("p5cnn",))
     with pytest.raises(ValueError, match="seeds must be 1 or more, got 0"):
         Reproduce(seeds=0)
+    with pytest.raises(ValueError, match="save_every must be 1 or more, got 0"):
+        Reproduce(save_every=0)
     with pytest.raises(
         ValueError, match=r"workers must be between 1 and \d+, the cores there are, got 0"
     ):
