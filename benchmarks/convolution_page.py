@@ -18,7 +18,8 @@ layer in blocks of irreducible representations; the one in bold is what the laye
 Adam. *Frozen* is inference of what `export.freeze` makes of ours.
 
 A ratio is the time of the plain program over that of ours, in the same repetition: above 1, ours is
-the faster one. Medians, with quartiles in brackets.
+the faster one. Medians, with quartiles in brackets. The variants of a case share a process, and no
+two cases do.
 """
 _COST = """
 Memory is the compiler's own account of arguments, results and what lies between them; time to

@@ -17,7 +17,7 @@ from typing import Any
 
 from .durable.records import replace_file, write_json
 from .page import table
-from .table import markdown
+from .table import kept, markdown, precision_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -95,7 +95,7 @@ def _runs(value: Any) -> Iterator[dict[str, Any]]:
 def runs_table(summaries: list[dict[str, Any]]) -> str:
     """The recorded single runs as a Markdown table, the lowest error first."""
     header = ["run", "trained on", "test error", "parameters", "epochs", "s per epoch",
-              "equivariance error, float32 / float64", "command"]  # fmt: skip
+              "equivariance error, float32 / float64", "device", "command"]  # fmt: skip
     lines = []
     for s in sorted(summaries, key=lambda s: s["test_error_percent"]):
         errors = " / ".join(f"{s['equivariance'][t]['error']:.1e}" for t in ("float32", "float64"))
@@ -107,6 +107,7 @@ def runs_table(summaries: list[dict[str, Any]]) -> str:
             str(s["config"]["epochs"]),
             f"{s['seconds_per_epoch']:.1f}",
             f"{errors} under {s['config']['symmetry']}",
+            s["device"],
             f"`{s['command']}`",
         ])  # fmt: skip
     return table(header, lines)
@@ -149,18 +150,23 @@ def render(page: str, tables: dict[str, str]) -> str:
 def tables(results: Path = RESULTS) -> dict[str, str]:
     """All tables of what is recorded."""
     found = {"results": runs_table(recorded(results))}
-    path = results / "reproduce" / "summary.json"
-    if path.exists():
-        found["table"] = markdown(json.loads(path.read_text())["findings"]["rows"])
-    path = results / "convolution" / "summary.json"
-    if path.exists():
-        found["convolution"] = convolution_table(json.loads(path.read_text())["findings"]["cases"])
+    for platform in ("cpu", "gpu"):
+        folder, mark = of_device(results, platform), "" if platform == "cpu" else f"{platform}_"
+        rows = kept(folder / "reproduce")
+        if rows:
+            found[f"{mark}table"] = markdown(rows)
+            found[f"{mark}precision"] = precision_table(rows)
+        path = folder / "convolution" / "summary.json"
+        if path.exists():
+            cases = json.loads(path.read_text())["findings"]["cases"]
+            found[f"{mark}convolution"] = convolution_table(cases)
     return found
 
 
 def recorded(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """All recorded summaries."""
-    return [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
+    """All recorded summaries, of every kind of device."""
+    paths = [*sorted(results.glob("*.json")), *sorted(results.glob("gpu/*.json"))]
+    return [json.loads(path.read_text()) for path in paths]
 
 
 def _write(path: Path, text: str) -> None:

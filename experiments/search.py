@@ -5,11 +5,14 @@
 
 Changes one thing at a time in a network and its training, trains each on the 10 000 training images
 for a few epochs, and measures on the 2 000 validation images: never on a test image. Writes
-`runs/search/page.md`. A search that was killed goes on where it was.
+`runs/search/page.md`. A search that was killed goes on where it was; `--collect` writes the page of
+what is finished, wherever that was trained.
 """
 
 import dataclasses
 import functools
+import json
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -27,6 +30,7 @@ from gcnn.groups import Group
 from .config import Config
 from .cost import macs
 from .data import rotated_mnist
+from .durable.records import Metrics
 from .evaluate import standard_error
 from .page import table, write_page
 from .train import train
@@ -38,7 +42,8 @@ with the digits turned by a random angle at every use, Adam with a learning rate
 over one epoch and falls on a cosine, batches of 128. Trained on {train} images for {epochs} epochs,
 measured on the {valid} validation images at the last one; no test image was read. The cross-entropy
 is the less noisy of the two: an error of 2 % has a sampling error of {noise:.2f} points here.
-Seeds of each variant: {seeds}. Small differences mean nothing.
+Means over the seeds that are finished, {seeds} at most; with more than one, ± is their standard
+deviation. Trained on {devices}. Small differences mean nothing.
 """
 
 
@@ -82,12 +87,14 @@ class Search:
       variants: by name; all of them if not given.
       epochs: of training.
       seeds: how many of each.
+      collect: train nothing, and write the page of the runs that are finished.
       out: the folder that holds the folder of the search.
     """
 
     variants: tuple[str, ...] = tuple(VARIANTS)
     epochs: int = 6
     seeds: int = 1
+    collect: bool = False
     out: Path = Path("runs")
 
     def __post_init__(self) -> None:
@@ -115,7 +122,11 @@ class Search:
 
 
 def search(options: Search, console: Console) -> Path:
-    """Train and measure all variants; returns the folder of the page."""
+    """Train and measure all variants; returns the folder of the page.
+
+    Raises:
+      ValueError: what is finished is asked for, and nothing is.
+    """
     clock = time.monotonic()
     splits = rotated_mnist.load()
     source = {name: splits[name] for name in ("train", "valid")}
@@ -123,30 +134,50 @@ def search(options: Search, console: Console) -> Path:
     for variant in options.variants:
         runs = []
         for seed in range(options.seeds):
-            trained = train(options.config(variant, seed), source, console)
-            if not trained.finished:
-                raise KeyboardInterrupt
-            last = trained.rows[-1]
+            config = options.config(variant, seed)
+            if options.collect:
+                metrics = finished(config)
+            else:
+                trained = train(config, source, console)
+                if not trained.finished:
+                    raise KeyboardInterrupt
+                metrics = trained.rows
+            if not metrics:
+                continue
+            last = metrics[-1]
+            made_with = json.loads((config.folder / "config.json").read_text())["made_with"]
             runs.append({
+                "seed": seed,
                 "valid_error_percent": last["valid_error_percent"],
                 "valid_loss": last["valid_loss"],
                 "train_loss": last["loss"],
-                "seconds": sum(row["seconds"] for row in trained.rows),
+                "seconds": sum(row["seconds"] for row in metrics),
+                "made_with": made_with,
             })  # fmt: skip
-        parameters = jax.tree.leaves(nnx.state(trained.model, nnx.Param))
+        if not runs:
+            continue
+        model = config.model(nnx.Rngs(0))
+        model.eval()
+        parameters = jax.tree.leaves(nnx.state(model, nnx.Param))
         found[variant] = {
             "changes": VARIANTS[variant][0],
             "runs": runs,
             "parameters": sum(p.size for p in parameters),
-            "macs": macs(trained.model, 1, 28, 28, 1),
+            "macs": macs(model, 1, 28, 28, 1),
         }
+    if not found:
+        raise ValueError(
+            f"No run of {options.epochs} epochs is finished in {options.out / 'search'}; leave out "
+            f"--collect to train them."
+        )
     folder = options.out / "search"
     rows = [
         [
             name,
             str(v["changes"]),
-            f"{_mean(v, 'valid_error_percent'):.2f} %",
-            f"{_mean(v, 'valid_loss'):.4f}",
+            str(len(v["runs"])),
+            f"{_mean(v, 'valid_error_percent'):.2f} %{_spread(v, 'valid_error_percent', 2)}",
+            f"{_mean(v, 'valid_loss'):.4f}{_spread(v, 'valid_loss', 4)}",
             f"{_mean(v, 'train_loss'):.4f}",
             f"{v['parameters']}",
             f"{v['macs'] / 1e6:.1f} M",
@@ -154,12 +185,14 @@ def search(options: Search, console: Console) -> Path:
         ]
         for name, v in sorted(found.items(), key=lambda item: _mean(item[1], "valid_loss"))
     ]
-    header = ["variant", "what differs", "validation error", "cross-entropy", "in training",
-              "parameters", "MACs", "seconds"]  # fmt: skip
+    header = ["variant", "what differs", "seeds", "validation error", "cross-entropy",
+              "in training", "parameters", "MACs", "seconds"]  # fmt: skip
     count = len(source["valid"].labels)
     text = _TEXT.format(
         train=len(source["train"].labels), valid=count, epochs=options.epochs,
         seeds=options.seeds, noise=standard_error(2.0, count),
+        devices=" and ".join(sorted({s["device"] for v in found.values() for run in v["runs"]
+                                     for s in run["made_with"]})),
     )  # fmt: skip
     write_page(
         folder,
@@ -173,9 +206,26 @@ def search(options: Search, console: Console) -> Path:
     return folder
 
 
+def finished(config: Config) -> list[dict[str, Any]]:
+    """The metrics of a run that came to its end with these numbers, or none."""
+    path = config.folder / "config.json"
+    if not path.exists():
+        return []
+    made = json.loads(path.read_text())
+    asked = json.loads(json.dumps(config.numbers()))
+    rows = Metrics.read(config.folder / "metrics.jsonl")
+    whole = bool(rows) and rows[-1]["epoch"] == config.epochs
+    return rows if whole and all(made[key] == asked[key] for key in asked) else []
+
+
 def _mean(variant: dict, what: str) -> float:
     values = [run[what] for run in variant["runs"]]
-    return sum(values) / len(values)
+    return statistics.fmean(values)
+
+
+def _spread(variant: dict, what: str, digits: int) -> str:
+    values = [run[what] for run in variant["runs"]]
+    return f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """The rows of the table of rotated MNIST, and the table made of their runs."""
 
 import dataclasses
+import json
 import math
 import statistics
 from pathlib import Path
@@ -101,7 +102,11 @@ def gather(row: Row, summaries: list[dict[str, Any]]) -> dict[str, Any]:
         "deviation": deviation,
         "sampling_error": standard_error(mean, first["test_images"]),
         "seconds": min(s["training_seconds"] for s in summaries),
-        "equivariance_float32": max(s["equivariance"]["float32"]["error"] for s in summaries),
+        "equivariance": {
+            kind: max(s["equivariance"][kind]["error"] for s in summaries)
+            for kind in first["equivariance"]
+            if all(kind in s["equivariance"] for s in summaries)
+        },
         "runs": [
             {"seed": s["config"]["seed"], **{k: s[k] for k in kept if k in s}} for s in summaries
         ],
@@ -118,6 +123,27 @@ def gather(row: Row, summaries: list[dict[str, Any]]) -> dict[str, Any]:
                 mean, deviation, n, first["test_images"], row.published
             )
     return found
+
+
+def kept(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rows of the recorded runs: FOLDER/ROW/seedN.json, of as many seeds as there are."""
+    found = {}
+    for row in ROWS:
+        paths = sorted((folder / row.name).glob("seed*.json"))
+        if paths:
+            found[row.name] = gather(row, [json.loads(path.read_text()) for path in paths])
+    return found
+
+
+def precision_table(rows: dict[str, dict[str, Any]]) -> str:
+    """The largest equivariance error of the seeds of each row, in all precisions of the first."""
+    chosen = [rows[row.name] for row in ROWS if row.name in rows]
+    kinds = list(chosen[0]["equivariance"])
+    lines = (
+        [found["title"], *(f"{found['equivariance'][kind]:.1e}" for kind in kinds)]
+        for found in chosen
+    )
+    return table(["network", *kinds], lines)
 
 
 def _difference(mean: float, deviation: float, n: int, images: int, other: Published) -> float:

@@ -30,7 +30,7 @@ def test_variants_differ_in_one_thing():
 
 
 @pytest.mark.newest
-def test_a_search_writes_its_page(digits, tmp_path, monkeypatch):
+def test_a_search_writes_its_page(digits, tmp_path, monkeypatch, capsys):
     def small(group, *channels, **more):
         return {"model": lambda rngs: small_network(rngs, group), "symmetry": group}
 
@@ -48,7 +48,24 @@ def test_a_search_writes_its_page(digits, tmp_path, monkeypatch):
         assert 0 <= variant["runs"][0]["valid_error_percent"] <= 100
         assert variant["runs"][0]["valid_loss"] > 0 and variant["macs"] > 0
     page = (tmp_path / "search" / "page.md").read_text()
-    assert "| base | as described |" in page and "python -m experiments.search" in page
+    assert "| base | as described | 1 |" in page and "python -m experiments.search" in page
+
+    def no_training(*_):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(search, "train", no_training)
+    collect = ("--variants", "base", "average", "--collect", "--seeds", "2")
+    assert search.main([*collect, *out]) == 0
+    again = json.loads((tmp_path / "search" / "summary.json").read_text())["findings"]["variants"]
+    assert again == found
+    metrics = tmp_path / "search" / "average_seed0" / "metrics.jsonl"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:-1]))  # cut off
+    assert search.main([*collect, *out]) == 0
+    again = json.loads((tmp_path / "search" / "summary.json").read_text())["findings"]["variants"]
+    assert list(again) == ["base"]
+    assert search.main([*collect, "--out", str(tmp_path), "--epochs", "2"]) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No run of 2 epochs is finished in" in said and "leave out --collect" in said
 
 
 def test_an_unknown_variant_is_refused(capsys):

@@ -13,7 +13,7 @@ from experiments.configs import pages
 from experiments.drawing import table_figure
 from experiments.durable.records import write_json
 from experiments.reproduce import Reproduce
-from experiments.table import ROWS, Published, Row, gather, markdown
+from experiments.table import ROWS, Published, Row, gather, kept, markdown, precision_table
 
 ROW = Row("p4cnn", "p4cnn", "P4CNN", published=Published(2.28, 0.04, 5))
 
@@ -37,7 +37,7 @@ def test_a_row_is_the_mean_and_the_deviation_of_its_seeds():
     row = gather(ROW, SUMMARIES)
     assert row["mean"] == pytest.approx(np.mean(ERRORS))
     assert row["deviation"] == pytest.approx(np.std(ERRORS, ddof=1))
-    assert row["seconds"] == 100 and row["equivariance_float32"] == pytest.approx(3e-7)
+    assert row["seconds"] == 100 and row["equivariance"] == {"float32": pytest.approx(3e-7)}
     assert [run["seed"] for run in row["runs"]] == [0, 1, 2] and "seed" not in row["config"]
     assert json.dumps(row)
 
@@ -51,6 +51,17 @@ def test_the_difference_counts_seeds_and_both_test_sets():
     spread = (ours - theirs).std()  # what a standard error of the difference is
     got = gather(ROW, SUMMARIES)["standard_errors_from_published"]
     assert got == pytest.approx((np.mean(ERRORS) - 2.28) / spread, rel=0.02)
+
+
+def test_the_recorded_runs_of_a_folder_make_its_rows(tmp_path):
+    for s in SUMMARIES:
+        write_json(tmp_path / "p4cnn" / f"seed{s['config']['seed']}.json", s)
+    rows = kept(tmp_path)
+    assert list(rows) == ["p4cnn"] and rows["p4cnn"]["mean"] == pytest.approx(np.mean(ERRORS))
+    assert precision_table(rows).splitlines()[::2] == [
+        "| network | float32 |",
+        "| P4CNN | 3.0e-07 |",
+    ]
 
 
 def test_one_seed_has_no_spread():
