@@ -21,7 +21,7 @@ from .cost import macs
 from .data import cifar10, hexagonal, rotated_mnist, whitening
 from .data.rotated_mnist import Split
 from .drawing import figures
-from .durable.records import provenance, write_json
+from .durable.records import provenance, stages, write_json
 from .evaluate import (
     Classifier,
     error_by_angle,
@@ -307,5 +307,6 @@ def _summary(config: Config, trained: Trained, data: Data, status: str) -> dict[
         "mean": trained.mean,
         "std": trained.std,
         "config": config.numbers(),
+        "stages": stages(config.folder),
         **provenance(),
     }

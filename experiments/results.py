@@ -69,7 +69,9 @@ def of_device(results: Path, platform: str) -> Path:
 
 
 def _platform(summary: dict[str, Any]) -> str:
-    return summary["device"].partition(":")[0]
+    """Of the device that did the work; a page can be written on another one."""
+    devices = summary.get("findings", {}).get("devices", [summary["device"]])
+    return devices[-1].partition(":")[0]
 
 
 def _reproducible(path: Path) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def runs_table(summaries: list[dict[str, Any]]) -> str:
             str(s["config"]["epochs"]),
             f"{s['seconds_per_epoch']:.1f}",
             f"{errors} under {s['config']['symmetry']}",
-            s["device"],
+            " and ".join(dict.fromkeys([*(k["device"] for k in s.get("stages", ())), s["device"]])),
             f"`{s['command']}`",
         ])  # fmt: skip
     return table(header, lines)

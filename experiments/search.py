@@ -30,7 +30,7 @@ from gcnn.groups import Group
 from .config import Config
 from .cost import macs
 from .data import rotated_mnist
-from .durable.records import Metrics
+from .durable.records import Metrics, stages
 from .evaluate import standard_error
 from .page import table, write_page
 from .train import train
@@ -121,6 +121,45 @@ class Search:
         return dataclasses.replace(base, **VARIANTS[variant][1])
 
 
+def runs_of(
+    variant: str, options: Search, source: dict[str, rotated_mnist.Split], console: Console
+) -> list[dict[str, Any]]:
+    """Train each seed of a variant, or take those that are finished; what came out, JSON-ready."""
+    runs = []
+    for seed in range(options.seeds):
+        config = options.config(variant, seed)
+        if options.collect:
+            metrics = finished(config)
+        else:
+            trained = train(config, source, console)
+            if not trained.finished:
+                raise KeyboardInterrupt
+            metrics = trained.rows
+        if metrics:
+            last = metrics[-1]
+            runs.append({
+                "seed": seed,
+                "valid_error_percent": last["valid_error_percent"],
+                "valid_loss": last["valid_loss"],
+                "train_loss": last["loss"],
+                "seconds": sum(row["seconds"] for row in metrics),
+                "stages": stages(config.folder),
+            })  # fmt: skip
+    return runs
+
+
+def finished(config: Config) -> list[dict[str, Any]]:
+    """The metrics of a run that came to its end with these numbers, or none."""
+    path = config.folder / "config.json"
+    if not path.exists():
+        return []
+    made = json.loads(path.read_text())
+    asked = json.loads(json.dumps(config.numbers()))
+    rows = Metrics.read(config.folder / "metrics.jsonl")
+    whole = bool(rows) and rows[-1]["epoch"] == config.epochs
+    return rows if whole and all(made[key] == asked[key] for key in asked) else []
+
+
 def search(options: Search, console: Console) -> Path:
     """Train and measure all variants; returns the folder of the page.
 
@@ -132,39 +171,17 @@ def search(options: Search, console: Console) -> Path:
     source = {name: splits[name] for name in ("train", "valid")}
     found: dict[str, dict[str, Any]] = {}
     for variant in options.variants:
-        runs = []
-        for seed in range(options.seeds):
-            config = options.config(variant, seed)
-            if options.collect:
-                metrics = finished(config)
-            else:
-                trained = train(config, source, console)
-                if not trained.finished:
-                    raise KeyboardInterrupt
-                metrics = trained.rows
-            if not metrics:
-                continue
-            last = metrics[-1]
-            made_with = json.loads((config.folder / "config.json").read_text())["made_with"]
-            runs.append({
-                "seed": seed,
-                "valid_error_percent": last["valid_error_percent"],
-                "valid_loss": last["valid_loss"],
-                "train_loss": last["loss"],
-                "seconds": sum(row["seconds"] for row in metrics),
-                "made_with": made_with,
-            })  # fmt: skip
-        if not runs:
-            continue
-        model = config.model(nnx.Rngs(0))
-        model.eval()
-        parameters = jax.tree.leaves(nnx.state(model, nnx.Param))
-        found[variant] = {
-            "changes": VARIANTS[variant][0],
-            "runs": runs,
-            "parameters": sum(p.size for p in parameters),
-            "macs": macs(model, 1, 28, 28, 1),
-        }
+        runs = runs_of(variant, options, source, console)
+        if runs:
+            model = options.config(variant, 0).model(nnx.Rngs(0))
+            model.eval()
+            parameters = jax.tree.leaves(nnx.state(model, nnx.Param))
+            found[variant] = {
+                "changes": VARIANTS[variant][0],
+                "runs": runs,
+                "parameters": sum(p.size for p in parameters),
+                "macs": macs(model, 1, 28, 28, 1),
+            }
     if not found:
         raise ValueError(
             f"No run of {options.epochs} epochs is finished in {options.out / 'search'}; leave out "
@@ -188,34 +205,23 @@ def search(options: Search, console: Console) -> Path:
     header = ["variant", "what differs", "seeds", "validation error", "cross-entropy",
               "in training", "parameters", "MACs", "seconds"]  # fmt: skip
     count = len(source["valid"].labels)
+    every = (run for v in found.values() for run in v["runs"])
+    devices = sorted({stage["device"] for run in every for stage in run["stages"]})
     text = _TEXT.format(
         train=len(source["train"].labels), valid=count, epochs=options.epochs,
         seeds=options.seeds, noise=standard_error(2.0, count),
-        devices=" and ".join(sorted({s["device"] for v in found.values() for run in v["runs"]
-                                     for s in run["made_with"]})),
+        devices=" and ".join(devices),
     )  # fmt: skip
     write_page(
         folder,
         "experiments.search",
         "What helps on rotated MNIST",
         [text, table(header, rows)],
-        {"variants": found},
+        {"variants": found, "devices": devices},
         {"epochs": options.epochs, "seeds": options.seeds},
         time.monotonic() - clock,
     )
     return folder
-
-
-def finished(config: Config) -> list[dict[str, Any]]:
-    """The metrics of a run that came to its end with these numbers, or none."""
-    path = config.folder / "config.json"
-    if not path.exists():
-        return []
-    made = json.loads(path.read_text())
-    asked = json.loads(json.dumps(config.numbers()))
-    rows = Metrics.read(config.folder / "metrics.jsonl")
-    whole = bool(rows) and rows[-1]["epoch"] == config.epochs
-    return rows if whole and all(made[key] == asked[key] for key in asked) else []
 
 
 def _mean(variant: dict, what: str) -> float:

@@ -189,14 +189,15 @@ def test_with_the_published_strides_the_networks_would_not_be_invariant():
 
 def test_dropout_of_whole_feature_maps_is_invariant_and_that_of_pixels_is_not():
     rngs = nnx.Rngs(0, dropout=jax.random.key(1, impl="rbg"))  # quick to compile
-    net = all_cnn(P4, dropout_rates=(0.1, 0.3, 0.3), rngs=rngs)
+    net = all_cnn(P4, dropout_rates=(0.1, 0.3, 0.3), whole_maps=True, rngs=rngs)
     assert judged(net, P4, images(), deterministic=False).holds
     net.layers.layers[0].broadcast_dims = ()
     assert judged(net, P4, images(), deterministic=False).verdict == "not equivariant"
 
 
-def test_the_plain_network_drops_pixels_as_published():
-    net = nnx.eval_shape(lambda: models.AllCNN(P1, channels=2, rngs=nnx.Rngs(0)))
+@pytest.mark.parametrize("group", [P1, P4M], ids=lambda group: group.name)
+def test_networks_drop_pixels_as_published(group):
+    net = nnx.eval_shape(lambda: models.AllCNN(group, channels=2, rngs=nnx.Rngs(0)))
     dropouts = [m for _, m in nnx.iter_modules(net) if isinstance(m, nnx.Dropout)]
     assert [d.rate for d in dropouts] == [0.2, 0.5, 0.5]
     assert all(d.broadcast_dims == () for d in dropouts)

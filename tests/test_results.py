@@ -95,6 +95,16 @@ def test_a_gpu_does_not_take_the_place_of_a_cpu(tmp_path):
     record_study(folder, kept)
     assert {path.name for path in (kept / "gpu").iterdir()} == {"made.json", "made"}
     assert [path.name for path in (kept / "made").iterdir()] == []
+    trained_there = {"findings": {"devices": ["gpu: made up"]}, "name": "page"}
+    write_json(folder / "summary.json", {**SUMMARY, **trained_there})
+    record_study(folder, kept)
+    assert (kept / "gpu" / "page").is_dir()
+
+
+def test_a_run_names_every_device_that_it_was_made_on():
+    went_on = {**SUMMARY, "stages": [{"device": "gpu: made up"}, {"device": "cpu: cpu"}]}
+    assert "| gpu: made up and cpu: cpu |" in runs_table([went_on])
+    assert "| cpu: cpu |" in runs_table([SUMMARY])
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,11 @@ def claim_folder(
         write_json(path, {**identity, "made_with": [*stages, stage]})
 
 
+def stages(folder: Path) -> list[dict[str, Any]]:
+    """What a run was made with, from stage to stage: versions, device, and SHA-256 of its step."""
+    return json.loads((folder / "config.json").read_text())["made_with"]
+
+
 def _compare(
     folder: Path, was: dict[str, Any], now: dict[str, Any], say: Callable[[str], object]
 ) -> None:

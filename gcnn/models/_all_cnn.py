@@ -39,15 +39,16 @@ class AllCNN(nnx.Module):
         p4           48   1 371 006      1.37M    8.84 %, 7.67 %
         p4m          32   1 219 678      1.22M    7.59 %, 7.04 %
 
-    Two things differ from the published code, which is not invariant:
+    One thing differs from the published code, which is not invariant: its convolutions of stride 2
+    are not centred on 32 and on 16 pixels, as the downsampling law demands. Here the same
+    convolution is taken half a pixel further on, between the pixels, as the mean of its values at
+    the 2 x ... x 2 around. That costs no parameter, and holds for p1 too, so that networks differ
+    in their group alone. (Odd sides are centred as published.)
 
-    - Its convolutions of stride 2 are not centred on 32 and on 16 pixels, as the downsampling law
-      demands. Here the same convolution is taken half a pixel further on, between the pixels, as
-      the mean of its values at the 2 x ... x 2 around. That costs no parameter, and holds for p1
-      too, so that networks differ in their group alone. (Odd sides are centred as published.)
-    - It drops single pixels. Here a network with a group drops whole feature maps, and whole
-      colours of an image, so that it is equivariant in training, too. The plain network drops
-      pixels.
+    Dropout is of single pixels, as published: an element of the group turns one draw into another,
+    of equal probability, and so f(g·x) in training has the distribution of f(x). With `whole_maps`
+    they are equal, draw by draw, which costs: a p4m network has 32 maps where the plain one has 96,
+    and half of them are gone at a time.
 
     Example:
       >>> import jax.numpy as jnp
@@ -66,6 +67,7 @@ class AllCNN(nnx.Module):
         in_features: int = 3,
         classes: int = 10,
         dropout_rates: Sequence[float] = (0.2, 0.5, 0.5),
+        whole_maps: bool = False,
         kernel_init: Initializer = _INIT,
         rngs: nnx.Rngs,
     ):
@@ -78,6 +80,8 @@ class AllCNN(nnx.Module):
           classes: the number of logits.
           dropout_rates: dropout of the images, and after each convolution of stride 2; the
             published ones if not given.
+          whole_maps: drop whole feature maps, with all their slots, and whole colours of an image,
+            in place of single pixels.
           kernel_init: initialiser of all kernels; normal of deviation 0.035 if not given, where
             the plain network has 0.05.
           rngs: random keys, with a stream "dropout" if there is any.
@@ -96,8 +100,7 @@ class AllCNN(nnx.Module):
         halving = partial(HalvingConv, self.group, kernel_init=kernel_init, rngs=rngs)
 
         def dropout(rate: float, axes: int) -> nnx.Dropout:
-            # the plain CNN drops pixels, as published; whole maps are dropped equivariantly
-            whole = () if self.group.order == 1 else tuple(range(1, axes + 1))
+            whole = tuple(range(1, axes + 1)) if whole_maps else ()
             return nnx.Dropout(rate, broadcast_dims=whole, rngs=rngs if rate else None)
 
         c, d = channels, self.group.dim
