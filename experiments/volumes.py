@@ -267,7 +267,8 @@ def main(arguments: list[str] | None = None) -> int:
     ]  # fmt: skip
     title = "Volumes: does the class stay as the volume turns?"
     seconds = time.monotonic() - started
-    write_page(folder, "experiments.volumes", title, parts, findings, settings, seconds)
+    name = "volumes" if glands else "modelnet10"
+    write_page(folder, "experiments.volumes", title, parts, findings, settings, seconds, name=name)
     console.print(table(header, rows(findings)), highlight=False, markup=False)
     console.print(f"The page is {folder / 'page.md'}.")
     exact, broken = (findings[name]["invariance"]["error"] for name in ("octahedral", "plain"))

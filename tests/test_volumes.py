@@ -3,6 +3,7 @@
 import hashlib
 import json
 import lzma
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,18 @@ def test_the_page_shows_which_network_is_invariant(run):
     assert "| octahedral |" in text and "AUC" in text and "{" not in text
     for picture in ("turns.png", "one.png"):
         assert f"({picture})" in text and (folder / picture).stat().st_size > 10_000
+
+
+def test_shapes_do_not_take_the_place_of_the_glands(run, monkeypatch, tmp_path):
+    _, folder = run
+    assert json.loads((folder / "summary.json").read_text())["name"] == "volumes"
+    copy = shutil.copytree(folder, tmp_path / "shapes")  # trained already
+    monkeypatch.setattr(modelnet10, "load", lambda path: bars())
+    monkeypatch.setattr(volumes, "TURNS", groups.d2())
+    monkeypatch.setattr(volumes, "NETWORKS", {"plain": groups.p1(3), "octahedral": groups.d2()})
+    settings = ["--epochs", "4", "--batch-size", "16", "--channels", "2", "--exact", "2"]
+    assert volumes.main([*settings, "--modelnet10", "made up", "--out", str(copy)]) == 0
+    assert json.loads((copy / "summary.json").read_text())["name"] == "modelnet10"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, capsys):
