@@ -157,7 +157,7 @@ def finished(config: Config) -> list[dict[str, Any]]:
     asked = json.loads(json.dumps(config.numbers()))
     rows = Metrics.read(config.folder / "metrics.jsonl")
     whole = bool(rows) and rows[-1]["epoch"] == config.epochs
-    return rows if whole and all(made[key] == asked[key] for key in asked) else []
+    return rows if whole and all(made.get(key) == asked[key] for key in asked) else []
 
 
 def search(options: Search, console: Console) -> Path:
