@@ -290,9 +290,8 @@ def check(group: Group, case: Case, *, brief: bool = False) -> Outcome:
     the other layers. In brief, and in three dimensions in any case, a layer has one kind of check:
     integers in float32, or Gaussian data in float64.
 
-    Integers are computed as the device does by default; every format holds them. Gaussian data are
-    computed at full precision, since a GPU would round factors of float32 to TF32 otherwise, whose
-    rounding is as large as a small mistake.
+    Every format holds small integers, which are computed as the device does by default; Gaussian
+    data at full precision, since the rounding of a GPU's TF32 is as large as a small mistake.
     """
     rest = (group.order, _channels(group)) if case.on_group else (_channels(group),)
     batch = 8 if group.dim < 3 else 4 if group.order <= 16 else 2
