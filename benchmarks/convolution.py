@@ -105,8 +105,8 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
 def measure_apart(case: Case, options: Options) -> dict[str, Any]:
     """As `measure`, in a process of its own.
 
-    In one that has measured others its memory lies in pieces, and is slower: by a third for a plain
-    convolution, and by a half for blocks, under the rotations of the cube at 32 fields.
+    One that has measured others is slower: by a third for a plain convolution, and by a half for
+    blocks, under the rotations of the cube at 32 fields.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(_measure_uncached, case, options).result()

@@ -5,7 +5,8 @@ the error should be, too, or the digits differ.
 
     python -m experiments.train z2cnn_published
 
-Published: 5.03 ± 0.20 % test error. Takes 80 minutes on one CPU core, and one or two on a GPU.
+Published: 5.03 ± 0.20 % test error. Takes one or two minutes on a GPU, and more
+than an hour on a CPU core.
 """
 
 from gcnn import groups, models
