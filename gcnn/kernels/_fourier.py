@@ -95,6 +95,8 @@ def _convolved(
     extent = [e * (u - 1) for u, e in zip(size, dilation)]
     spans = [m - e for m, e in zip(slots[0].shape[1 : 1 + d], extent)]
     shape = (x.shape[0], *(-(-m // s) for m, s in zip(spans, strides)))
+    pixels = math.prod(shape)
+    few = isinstance(pixels, int) and pixels < _FEW_PIXELS  # symbolic, where it is exported
 
     def add_tap(sums: list[Array], tap: tuple[Array, list[Array]]) -> tuple[list[Array], None]:
         offsets, block = tap
@@ -102,6 +104,8 @@ def _convolved(
             _shifted(slot, offset, spans, strides).reshape(-1, i)
             for slot, offset in zip(slots, offsets, strict=True)
         ]
+        if few:  # or XLA makes every patch again in each sum, and compiles that
+            patches = jax.lax.optimization_barrier(patches)
         rows = [
             jnp.matmul(jnp.concatenate(row, axis=-1), m, precision=precision)
             for coefficients, m in zip(transformed(group, patches), block, strict=True)
@@ -109,7 +113,6 @@ def _convolved(
         ]
         return [y + row for y, row in zip(sums, rows, strict=True)], None
 
-    pixels = math.prod(shape)
     sums = [jnp.zeros((pixels, rho.d * o), wide) for rho in rhos for _ in range(rho.m)]
     offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
     each = jnp.asarray(offsets.swapaxes(0, 1), jnp.int32), blocks  # [tap, k, axis], [tap, b·i, a·o]
@@ -118,7 +121,6 @@ def _convolved(
     else:
         # a tap after the other, and again from the image when derivatives need it: all patches
         # together would not fit into a cache
-        few = isinstance(pixels, int) and pixels < _FEW_PIXELS  # symbolic, where it is exported
         unroll = 1 if few else _UNROLL
         sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=unroll)
 
