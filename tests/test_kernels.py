@@ -66,7 +66,7 @@ def group_bank_by_loops(group: Group, w: np.ndarray) -> np.ndarray:
     return bank
 
 
-INDEXED = re.compile(r"(scatter|gather)\(")  # an instruction of a compiled program
+SCATTER = re.compile(r"scatter\(")  # an instruction of a compiled program
 
 BANKS = {
     "lifting": (kernels.lifting_bank, lifting_bank_by_loops, lambda group: ()),
@@ -102,17 +102,15 @@ def test_the_slot_of_the_identity_is_the_weight(bank, by_loops, slots, name):
 
 
 @every_bank
-def test_the_bank_of_a_large_group_is_one_gather_and_so_is_its_gradient(bank, by_loops, slots):
-    group = GROUPS["Oh"]
-    w = random_integers(2, 2, 2, *slots(group), 1, 2)
-    expanded = jax.jit(bank, static_argnums=0)(group, jnp.asarray(w))
-    np.testing.assert_array_equal(expanded, by_loops(group, w))
-    values = random_integers(*w.shape[:-1], group.order, 2)
-    gradient = jax.jit(jax.grad(lambda w: jnp.sum(bank(group, w) * values)))
-    compiled = gradient.lower(w).compile()
-    expected = adjoint_by_loops(group, w, values, by_loops)
-    np.testing.assert_array_equal(compiled(w), expected)
-    assert "scatter(" not in compiled.as_text()
+def test_the_program_of_a_bank_is_as_long_for_48_elements_as_for_4(bank, by_loops, slots):
+    lengths = []
+    for name in ("p4", "Oh"):
+        group = GROUPS[name]
+        w = random_integers(*(2,) * group.dim, *slots(group), 1, 2)
+        expanded = jax.jit(bank, static_argnums=0).lower(group, jnp.asarray(w))
+        np.testing.assert_array_equal(expanded.compile()(w), by_loops(group, w))
+        lengths.append(len(expanded.as_text().splitlines()))
+    assert lengths[0] == lengths[1]
 
 
 def adjoint_by_loops(group: Group, w: np.ndarray, weights: np.ndarray, by_loops) -> np.ndarray:
@@ -123,9 +121,7 @@ def adjoint_by_loops(group: Group, w: np.ndarray, weights: np.ndarray, by_loops)
 
 @every_bank
 @pytest.mark.parametrize("name", CASES)
-def test_the_gradient_is_the_sum_over_slots_and_neither_scatters_nor_gathers(
-    bank, by_loops, slots, name
-):
+def test_the_gradient_is_the_sum_over_slots_and_does_not_scatter(bank, by_loops, slots, name):
     group, oblong = CASES[name]
     w = random_integers(*(oblong or (3,) * group.dim), *slots(group), 1, 2)
     weights = random_integers(*w.shape[:-1], group.order, 2)
@@ -137,7 +133,7 @@ def test_the_gradient_is_the_sum_over_slots_and_neither_scatters_nor_gathers(
 
     compiled = gradient.lower(jnp.asarray(w)).compile()
     np.testing.assert_array_equal(compiled(w), adjoint_by_loops(group, w, weights, by_loops))
-    assert not INDEXED.search(compiled.as_text())
+    assert not SCATTER.search(compiled.as_text())
 
 
 def test_the_search_for_scatters_finds_one_where_there_is_one():
@@ -145,7 +141,7 @@ def test_the_search_for_scatters_finds_one_where_there_is_one():
         return jnp.sum(w[jnp.array([1, 1, 0])] ** 2)
 
     compiled = jax.jit(jax.grad(gathered)).lower(jnp.ones(3)).compile()
-    assert INDEXED.search(compiled.as_text())
+    assert SCATTER.search(compiled.as_text())
 
 
 @every_bank

@@ -46,7 +46,7 @@ def act_on_field(representation: Representation) -> Action:
 def act_on_components(representation: Representation, g: int, f: AnyArray, axis: int) -> AnyArray:
     """ρ(g) on an axis of an array: y[i] = Σ_j ρ(g)[i, j] f[j], all other axes untouched.
 
-    A permutation takes slices, as `act_on_group_axis` does, and any other sums what is not 0,
+    A permutation is one gather, as in `act_on_group_axis`, and any other sums what is not 0,
     without a matrix product: what the device makes of those at low precision has no part in it.
 
     Args:

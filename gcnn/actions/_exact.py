@@ -1,12 +1,11 @@
 """The exact actions: they permute array entries, and round nothing."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..groups import Group
 from ._axes import axis_moves, skewed_axes
-from ._skewed import AnyArray, permute_pixels
+from ._skewed import AnyArray, permute_axis, permute_pixels
 
 Action = Callable[[Group, int, AnyArray], AnyArray]
 
@@ -87,7 +86,7 @@ def act_on_space(group: Group, g: int, x: AnyArray, axes: Sequence[int]) -> AnyA
 def act_on_group_axis(group: Group, g: int, f: AnyArray, axis: int) -> AnyArray:
     """g on a group axis by left translation: y[h] = f[g⁻¹h].
 
-    Built from slices of runs, so that its gradient has no scatter-add.
+    One gather, and so is its gradient; see `permute_axis`.
 
     Args:
       group: the group.
@@ -105,19 +104,7 @@ def act_on_group_axis(group: Group, g: int, f: AnyArray, axis: int) -> AnyArray:
         )
     if g == group.identity:
         return f
-    axis %= f.ndim
-    before = (slice(None),) * axis
-    runs = _runs(tuple(group.product[group.inverse[g]].tolist()))
-    parts = [f[(*before, slice(lo, hi))] for lo, hi in runs]
-    return f.__array_namespace__().concat(parts, axis=axis)
-
-
-@functools.cache
-def _runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
-    """The sequence as consecutive ranges: (3, 0, 1, 2) is (3, 4), (0, 3)."""
-    starts = [i for i, j in enumerate(indices) if i == 0 or indices[i - 1] + 1 != j]
-    ends = [*starts[1:], len(indices)]
-    return tuple((indices[i], indices[i] + j - i) for i, j in zip(starts, ends, strict=True))
+    return permute_axis(f, group.product[group.inverse[g]], axis)
 
 
 def _check_rank(group: Group, x: Any, rank: int, what: str) -> None:

@@ -1,9 +1,13 @@
 """The action on functions on cosets, and the reordering of an axis that layers use for it."""
 
+import functools
 from collections.abc import Sequence
 
+import numpy as np
+
 from ..groups import Group
-from ._exact import Action, AnyArray, _runs, act_on_space
+from ._exact import Action, AnyArray, act_on_space
+from ._skewed import permute_axis
 
 
 def act_on_quotient(group: Group, subgroup: Sequence[int]) -> Action:
@@ -55,7 +59,8 @@ def act_on_quotient(group: Group, subgroup: Sequence[int]) -> Action:
 def take_slots(f: AnyArray, slots: Sequence[int], axis: int) -> AnyArray:
     """The entries `slots` of an axis, in that order: y[i] = f[slots[i]].
 
-    Built from slices of runs, so that its gradient has no scatter-add.
+    All of them in another order are one gather (`permute_axis`); fewer are slices of runs. No
+    gradient has a scatter-add.
 
     Args:
       f: an array.
@@ -63,6 +68,19 @@ def take_slots(f: AnyArray, slots: Sequence[int], axis: int) -> AnyArray:
       axis: the axis.
     """
     axis %= f.ndim
+    whole = list(range(f.shape[axis]))
+    if list(slots) == whole:
+        return f
+    if sorted(slots) == whole:
+        return permute_axis(f, np.array(slots), axis)
     before = (slice(None),) * axis
     parts = [f[(*before, slice(lo, hi))] for lo, hi in _runs(tuple(slots))]
     return f.__array_namespace__().concat(parts, axis=axis)
+
+
+@functools.cache
+def _runs(indices: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """The sequence as consecutive ranges: (3, 0, 1, 2) is (3, 4), (0, 3)."""
+    starts = [i for i, j in enumerate(indices) if i == 0 or indices[i - 1] + 1 != j]
+    ends = [*starts[1:], len(indices)]
+    return tuple((indices[i], indices[i] + j - i) for i, j in zip(starts, ends, strict=True))

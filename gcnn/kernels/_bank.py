@@ -1,9 +1,8 @@
 """The filter bank of a convolution: slot h is the element h acting on the weights.
 
-Banks are made of transpositions, flips, slices and one stack, or of gathers where the lattice is
-skewed or the group large: their gradients contain no scatter, and are deterministic on every
-device. On a skewed lattice the taps are those that the group preserves, a hexagon for p6, and the
-weights beside them play no part.
+A bank is one gather of the weights, and its gradient another: without a scatter, deterministic on
+every device, and compiled in the same time for any group. On a skewed lattice the taps are those
+that the group preserves, a hexagon for p6, and the weights beside them play no part.
 """
 
 import functools
@@ -28,8 +27,6 @@ from ..actions import (
 )
 from ..groups import Group
 
-_MANY_ELEMENTS = 16  # XLA takes minutes to compile the slices of 48 elements on a CPU
-
 
 def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i h o"]:
     """The bank of a lifting convolution (Cohen & Welling 2016, eq. 10).
@@ -43,12 +40,7 @@ def lifting_bank(group: Group, weight: Num[Array, "*u i o"]) -> Num[Array, "*u i
     Raises:
       ValueError: the group does not preserve the kernel's shape.
     """
-    space = range(group.dim)
-    weight = checked_taps(group, weight, ("in", "out"))
-    if _is_gathered(group):
-        return _gathered_bank(group, weight, group.dim)
-    slots = [act_on_space(group, h, weight, space) for h in range(group.order)]
-    return jnp.stack(slots, axis=-2)
+    return _bank(group, checked_taps(group, weight, ("in", "out")), group.dim)
 
 
 def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k i h o"]:
@@ -64,24 +56,15 @@ def group_bank(group: Group, weight: Num[Array, "*u k i o"]) -> Num[Array, "*u k
     Raises:
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
-    d = group.dim
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
-    if _is_gathered(group):
-        weight = act_on_group_axis(group, group.identity, weight, d)  # which checks the axis
-        return _gathered_bank(group, weight, d + 1)
-    slots = [
-        act_on_group_axis(group, h, act_on_space(group, h, weight, range(d)), d)
-        for h in range(group.order)
-    ]
-    return jnp.stack(slots, axis=-2)
+    weight = act_on_group_axis(group, group.identity, weight, group.dim)  # which checks the axis
+    return _bank(group, weight, group.dim + 1)
 
 
-def _is_gathered(group: Group) -> bool:
-    return group.order >= _MANY_ELEMENTS or bool(skewed_axes(group))
-
-
-def _gathered_bank(group: Group, weight: Array, axes: int) -> Array:
+def _bank(group: Group, weight: Array, axes: int) -> Array:
     """The bank from |H| copies of the weights, whose first `axes` axes the group acts upon."""
+    if group.order == 1:
+        return jnp.expand_dims(weight, -2)
     flat = weight.reshape(-1, *weight.shape[axes:])  # [uk, i, o]
     copies = jnp.broadcast_to(flat, (group.order, *flat.shape)).reshape(-1, *flat.shape[1:])
     bank = permute_axis(copies, _source(group, weight.shape[:axes]), 0)

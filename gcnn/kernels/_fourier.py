@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from ..actions import act_on_space, preserved_pixels
+from ..actions import act_on_space, permute_axis, preserved_pixels, take_slots
 from ..groups import Group, real_irreps
 from ._bank import checked_taps
 from ._transform import combined, transformed
@@ -82,9 +82,8 @@ def _convolved(
     x, weight = x.astype(wide), weight.astype(wide)
     rhos = real_irreps(group)
     taps = _taps(group, size)
-    psi = _twisted_weights(group, weight).reshape(math.prod(size), n, i, o)
-    if len(taps) < len(psi):
-        psi = jnp.stack([psi[tap] for tap in taps])
+    psi = permute_axis(weight.reshape(-1, i, o), _twist(group, size), 0)
+    psi = take_slots(psi.reshape(-1, n, i, o), taps, 0)
     blocks = []
     for rho in rhos:
         matrices = jnp.asarray(rho.matrices, wide)
@@ -184,11 +183,12 @@ def _taps(group: Group, size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(np.flatnonzero(preserved_pixels(group, size)).tolist())
 
 
-def _twisted_weights(group: Group, weight: Array) -> Array:
-    """ψ(d, u) = W(u·d, u), `[*d, u, i, o]`."""
-    d = group.dim
+@functools.lru_cache(maxsize=64)
+def _twist(group: Group, size: tuple[int, ...]) -> np.ndarray:
+    """Where ψ(d, u) = W(u·d, u) lies among the weights, as flat indices of `[*d, u]`."""
+    places = np.arange(math.prod(size) * group.order).reshape(*size, group.order)
     slots = [
-        act_on_space(group, int(group.inverse[u]), weight[(slice(None),) * d + (u,)], range(d))
+        act_on_space(group, int(group.inverse[u]), places[..., u], range(group.dim))
         for u in range(group.order)
     ]
-    return jnp.stack(slots, axis=d)
+    return np.stack(slots, axis=-1).ravel()

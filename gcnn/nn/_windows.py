@@ -32,4 +32,4 @@ def windows(group: Group, window: Window, pads: Pads, x: AnyArray, first: int) -
         x = xp.stack(views, axis=u)
         x = x.reshape(*x.shape[:u], -1, *x.shape[u + 2 :])  # this axis' taps before later ones'
     kept = np.flatnonzero(preserved_pixels(group, window.size))
-    return x if len(kept) == x.shape[u] else take_slots(x, kept.tolist(), u)
+    return take_slots(x, kept.tolist(), u)
