@@ -3,6 +3,7 @@
 import argparse
 import functools
 import importlib.metadata
+import itertools
 import json
 import os
 import sys
@@ -54,7 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unknown group {', '.join(unknown)}; there are {', '.join(names)}")
     if options.group:
         chosen = [group for group in chosen if group.name in options.group]
-    chosen.sort(key=lambda group: -group.order)  # or all would wait for a large one at the end
+    # the largest first, or all would wait for it at the end; side by side what shares programs
+    chosen.sort(key=lambda group: (-group.order, group.dim))
 
     started = time.monotonic()
     device = jax.devices()[0]
@@ -101,14 +103,15 @@ def _certified(chosen: list[Any], workers: int, brief: bool) -> Iterator[Any]:
     """What `selfcheck.certify` finds for each group, in their order."""
     from . import selfcheck
 
-    certify = functools.partial(selfcheck.certify, brief=brief)
-    workers = min(workers, len(chosen))
+    alike = [list(part) for _, part in itertools.groupby(chosen, lambda g: (g.order, g.dim))]
+    workers = min(workers, len(alike))
     if workers < 2:
         with ThreadPoolExecutor() as threads:  # most of the time goes to compilation
-            yield from (certify(group, threads.map) for group in chosen)
+            yield from (selfcheck.certify(group, threads.map, brief=brief) for group in chosen)
         return
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        yield from pool.map(certify, chosen)
+        certify_each = functools.partial(selfcheck.certify_each, brief=brief)
+        yield from itertools.chain.from_iterable(pool.map(certify_each, alike))
 
 
 def _verdict(holds: bool) -> str:

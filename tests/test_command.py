@@ -46,7 +46,7 @@ def too_good(group):
 
 @pytest.mark.parametrize(("made_up", "word"), [(broken, "FAILS"), (too_good, "NOT REJECTED")])
 def test_a_failure_is_an_exit_status(monkeypatch, capsys, made_up, word):
-    monkeypatch.setattr(selfcheck, "cases", made_up)
+    monkeypatch.setattr("gcnn.selfcheck._check.cases", made_up)
     assert main(["verify", "--group", "p4"]) == 1
     out = capsys.readouterr().out
     assert word in out and "1 failed" in out
@@ -55,7 +55,7 @@ def test_a_failure_is_an_exit_status(monkeypatch, capsys, made_up, word):
 def test_broken_laws_are_an_exit_status(monkeypatch, capsys):
     report = verify.LawReport("made up", {"closure": "1·1 is missing"})
     monkeypatch.setattr(verify, "group_laws", lambda group: report)
-    monkeypatch.setattr(selfcheck, "cases", lambda group: iter(()))
+    monkeypatch.setattr("gcnn.selfcheck._check.cases", lambda group: iter(()))
     assert main(["verify", "--group", "p4"]) == 1
 
 
@@ -102,7 +102,7 @@ def test_groups_are_shared_out_to_processes_and_come_back_in_order():
 def test_all_is_an_option(monkeypatch, capsys):
     report = verify.LawReport("not looked at", {"closure": ""})
     monkeypatch.setattr(verify, "group_laws", lambda group: report)
-    monkeypatch.setattr(selfcheck, "cases", lambda group: iter(()))
+    monkeypatch.setattr("gcnn.selfcheck._check.cases", lambda group: iter(()))
     assert main(["verify", "--all", "--workers", "1"]) == 0
     assert f"{len(selfcheck.ALL_GROUPS)} checks, 0 failed" in capsys.readouterr().out
 

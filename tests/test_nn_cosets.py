@@ -64,7 +64,7 @@ def test_it_runs_from_regular_fields_to_images(group):
         np.testing.assert_array_equal(whole(group, g, x)[..., 0, :], turned)
 
 
-def test_slots_are_taken_in_any_order_without_a_gather():
+def test_slots_are_taken_in_any_order_and_no_gradient_scatters():
     f = jnp.arange(24.0).reshape(2, 4, 3)
     for slots in ((2, 3, 0), (3, 2, 1, 0), (1,)):
         np.testing.assert_array_equal(actions.take_slots(f, slots, 1), f[:, slots])
@@ -76,7 +76,6 @@ def test_slots_are_taken_in_any_order_without_a_gather():
         return jnp.sum(f**2)
 
     program = str(jax.make_jaxpr(jax.grad(loss))(jnp.ones((1, 2, 2, 8, 1))))
-    assert "gather" not in program
     assert "scatter" not in program
 
 

@@ -1,12 +1,7 @@
-"""Every layer under every group, certified on the device at hand, with controls that must fail.
-
-What the command `python -m gcnn verify` runs. It stands above `nn` and `verify`, which do not
-know each other.
-"""
+"""The layers to certify under a group, and the controls that it must reject."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -15,8 +10,8 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array
 
-from . import groups, nn, verify
-from .actions import (
+from .. import groups, nn
+from ..actions import (
     Action,
     AnyArray,
     act_on_field,
@@ -26,26 +21,8 @@ from .actions import (
     mirrored_axes,
     skewed_axes,
 )
-from .groups import Group
-from .representations import direct_sum, standard, trivial
-from .verify import EquivarianceReport, LawReport
-
-GROUPS: tuple[Callable[[], Group], ...] = (
-    groups.p1, groups.line_mirror, groups.cm, groups.p4, groups.p4m, groups.p31m, groups.p6,
-    groups.d2d,
-)  # fmt: skip
-ALL_GROUPS: tuple[Callable[[], Group], ...] = (
-    groups.p1, groups.p2, groups.pm, groups.pmm, groups.cm, groups.cmm, groups.p4, groups.p4m,
-    groups.p3, groups.p3m1, groups.p31m, groups.p6, groups.p6m,
-    functools.partial(groups.p1, 1), groups.line_mirror, functools.partial(groups.p1, 3),
-    groups.ci, groups.cs, groups.c2, groups.c2v, groups.c2h, groups.d2, groups.d2h,
-    groups.c4, groups.s4, groups.c4v, groups.c4h, groups.d4, groups.d2d, groups.d4h,
-    groups.c3, groups.s6, groups.c3v, groups.c3h, groups.d3, groups.d3d, groups.d3h,
-    groups.c6, groups.c6v, groups.c6h, groups.d6, groups.d6h,
-    groups.tetrahedral, groups.pyritohedral, groups.full_tetrahedral, groups.octahedral,
-    groups.full_octahedral,
-)  # fmt: skip
-KINDS = ("integers float32", "integers bfloat16", "float32", "float64")
+from ..groups import Group
+from ..representations import direct_sum, standard, trivial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,38 +54,9 @@ class Case:
     under: Group | None = None
 
 
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What was found for one case.
-
-    Attributes:
-      group: the group's name.
-      case: the layer's name.
-      control: whether it had to be rejected.
-      reports: one for each of `KINDS` that applies.
-    """
-
-    group: str
-    case: str
-    control: bool
-    reports: dict[str, EquivarianceReport]
-
-    @property
-    def passed(self) -> bool:
-        """Every report holds; for a control, none does."""
-        found = [report.holds for report in self.reports.values()]
-        return not any(found) if self.control else all(found)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The outcome as JSON-ready values."""
-        reports = {kind: report.to_dict() for kind, report in self.reports.items()}
-        return {"group": self.group, "case": self.case, "control": self.control,
-                "passed": self.passed, "reports": reports}  # fmt: skip
-
-
 def cases(group: Group) -> Iterator[Case]:
     """The layers to certify under a group, then the controls that it must reject."""
-    c = _channels(group)
+    c = channels(group)
     made = _options()
     odd = bool(skewed_axes(group)) or group.dim > 2
     n = 9 if group.dim < 3 else 5
@@ -171,7 +119,7 @@ def cases(group: Group) -> Iterator[Case]:
 
 def _even_cases(group: Group, n: int) -> Iterator[Case]:
     """Windows and images of even and odd sizes."""
-    c, three, four = _channels(group), _by(group, 3), _by(group, 4)
+    c, three, four = channels(group), _by(group, 3), _by(group, 4)
     made = _options()
 
     def lifting(kernel_size: int, **options: Any) -> nn.LiftingConv:
@@ -202,7 +150,7 @@ def _even_cases(group: Group, n: int) -> Iterator[Case]:
 
 def _odd_cases(group: Group, n: int) -> Iterator[Case]:
     """Windows and images of odd sizes alone, as skewed lattices need them."""
-    c, three = _channels(group), _by(group, 3)
+    c, three = channels(group), _by(group, 3)
     made = _options()
     lifting, strided = (nn.LiftingConv(group, c, c, 3, s, **made) for s in (1, 2))
     yield Case(f"LiftingConv {three}", lifting, n - 2, False)
@@ -224,7 +172,7 @@ def _coset_cases(group: Group) -> Iterator[Case]:
     small, over = group.subgroup(part), f"{{{', '.join(group.names[k] for k in part)}}}"
     pool, quotient = nn.CosetPool(group, part), act_on_quotient(group, part)
     yield Case(f"CosetPool over {over}", pool, 3, True, act_out=quotient)
-    cosets, c = group.order // len(part), _channels(group)
+    cosets, c = group.order // len(part), channels(group)
     unpool = nn.CosetUnpool(group, part)
     yield Case("CosetUnpool", unpool, 3, False, act_in=quotient, field=(cosets, c))
 
@@ -243,7 +191,8 @@ def _options() -> dict[str, Any]:
     return {"kernel_init": _normal, "bias_init": _normal, "rngs": nnx.Rngs(0)}
 
 
-def _channels(group: Group) -> int:
+def channels(group: Group) -> int:
+    """Few, but more than one: channels that mix up would show."""
     return 3 if group.dim < 3 else 2
 
 
@@ -267,80 +216,6 @@ class _Upright(nn.LiftingSelfAttention):
 
     def bank(self) -> Array:
         return jnp.stack([self.encoding[...]] * self.group.order, axis=-2)
-
-
-def certify(
-    group: Group, run: Callable[..., Iterable[Outcome]] = map, *, brief: bool = False
-) -> tuple[LawReport, list[Outcome]]:
-    """The laws of a group, and what is found for each of its cases, in their order.
-
-    Args:
-      group: the group.
-      run: applies a function to cases as `map` does, such as the `map` of a pool of threads.
-      brief: one kind of check for each case; see `check`.
-    """
-    found = run(functools.partial(check, group, brief=brief), list(cases(group)))
-    return verify.group_laws(group), list(found)
-
-
-def check(group: Group, case: Case, *, brief: bool = False) -> Outcome:
-    """Run the certificate, and the measurement on Gaussian data, for one case.
-
-    Where integers leave no error at all, Gaussian data in float64 would say nothing new: it is for
-    the other layers. In brief, and in three dimensions in any case, a layer has one kind of check:
-    integers in float32, or Gaussian data in float64.
-
-    Every format holds small integers, which are computed as the device does by default; Gaussian
-    data at full precision, since the rounding of a GPU's TF32 is as large as a small mistake.
-    """
-    rest = (group.order, _channels(group)) if case.on_group else (_channels(group),)
-    batch = 8 if group.dim < 3 else 4 if group.order <= 16 else 2
-    shape = (batch, *(case.size,) * group.dim, *(case.field or rest))
-    kinds: tuple[str, ...] = KINDS[:3] if case.integer else KINDS[2:]
-    if brief or group.dim == 3:
-        kinds = kinds[:1] if case.integer else kinds[-1:]
-    under = case.under or group
-    act: dict[str, Any] = {"act_in": case.act_in, "act_out": case.act_out}
-    reports = {}
-    for kind in kinds:
-        exact, dtype = kind in KINDS[:2], kind.split()[-1]
-        full = jax.default_matmul_precision(None if exact else "highest")
-        with jax.enable_x64(dtype == "float64"), full:
-            layer = _compiled(case.layer if exact else _cast(case.layer, dtype))
-            if exact:
-                found = verify.integer_certificate(layer, under, shape, dtype=dtype, **act)
-            else:
-                x = jnp.asarray(np.random.default_rng(1).normal(size=shape).astype(dtype))
-                found = verify.equivariance(layer, under, x, **act)
-        reports[kind] = found
-    return Outcome(group.name, case.name, case.control, reports)
-
-
-def _cast(layer: Any, dtype: str) -> Any:
-    """The layer with parameters and statistics of this type."""
-
-    def cast(leaf: Any) -> Any:
-        return jnp.asarray(np.asarray(leaf).astype(dtype)) if isinstance(leaf, jax.Array) else leaf
-
-    return jax.tree.map(cast, layer)
-
-
-def _compiled(layer: Any) -> Callable[[Array], Array]:
-    """One program in place of many; parameters are arguments of it, and leaves of what returns."""
-    if jax.tree_util.all_leaves([layer]):
-        return _jit(layer)
-    return jax.tree_util.Partial(_apply(), layer)
-
-
-@functools.cache
-def _apply() -> Callable[[Any, Array], Array]:
-    return _jit(lambda layer, x: layer(x))
-
-
-def _jit(f: Callable[..., Array]) -> Callable[..., Array]:
-    # to compile takes longer than to run; at level 0, LLVM makes mistakes
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-    return jax.jit(f, compiler_options=options)
 
 
 def _normal(key: Array, shape: Sequence[int], dtype: Any = jnp.float32) -> Array:
