@@ -106,14 +106,13 @@ def initial_kernel(
     if not skewed_axes(group):
         return initializer(key, tuple(shape), dtype)
     size, rest = tuple(shape[: group.dim]), tuple(shape[group.dim :])
-    taps = int(preserved_pixels(group, size).sum())
-    return _with_zeros(group, size, initializer(key, (taps, *rest), dtype))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))  # or each of its steps would be compiled alone
-def _with_zeros(group: Group, size: tuple[int, ...], taps: Array) -> Array:
-    """The kernel `[*size, ...]` of these taps `[t, ...]`, with zeros beside them."""
     at = np.flatnonzero(preserved_pixels(group, size))
+    return _with_zeros(size, at, initializer(key, (len(at), *rest), dtype))
+
+
+@functools.partial(jax.jit, static_argnums=0)  # or each of its steps would be compiled alone
+def _with_zeros(size: tuple[int, ...], at: Array, taps: Array) -> Array:
+    """The kernel `[*size, ...]` of these taps `[t, ...]` at `[t]`, with zeros beside them."""
     kernel = jnp.zeros((math.prod(size), *taps.shape[1:]), taps.dtype)
     return kernel.at[at].set(taps, unique_indices=True).reshape(*size, *taps.shape[1:])
 

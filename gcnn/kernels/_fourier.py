@@ -84,11 +84,15 @@ def _convolved(
     taps = _taps(group, size)
     psi = permute_axis(weight.reshape(-1, i, o), _twist(group, size), 0)
     psi = take_slots(psi.reshape(-1, n, i, o), taps, 0)
-    blocks = []
-    for rho in rhos:
-        matrices = jnp.asarray(rho.matrices, wide)
-        m = jnp.einsum("tuio,uab->tbiao", psi, matrices, precision=precision)
-        blocks.append(m.reshape(len(taps), rho.d * i, rho.d * o))
+    entries = np.concatenate([rho.matrices.reshape(n, -1) for rho in rhos], axis=1)  # [u, ab of ρ]
+    m = jnp.einsum("tuio,uc->tcio", psi, jnp.asarray(entries, wide), precision=precision)
+    parts = jnp.split(m, np.cumsum([rho.d**2 for rho in rhos])[:-1], axis=1)
+    blocks = [
+        jnp.einsum("tabio->tbiao", part.reshape(-1, rho.d, rho.d, i, o)).reshape(
+            len(taps), rho.d * i, rho.d * o
+        )
+        for rho, part in zip(rhos, parts, strict=True)
+    ]
 
     slots = _padded_slots(x, d, pads)
     extent = [e * (u - 1) for u, e in zip(size, dilation)]
@@ -100,13 +104,13 @@ def _convolved(
     def add_tap(sums: list[Array], tap: tuple[Array, list[Array]]) -> tuple[list[Array], None]:
         offsets, block = tap
         patches = [
-            _shifted(slot, offset, spans, strides).reshape(-1, i)
+            _shifted(slot, offset, spans, strides)
             for slot, offset in zip(slots, offsets, strict=True)
         ]
         if few:  # or XLA makes every patch again in each sum, and compiles that
             patches = jax.lax.optimization_barrier(patches)
         rows = [
-            jnp.matmul(jnp.concatenate(row, axis=-1), m, precision=precision)
+            jnp.matmul(jnp.concatenate(row, axis=-1).reshape(-1, len(m)), m, precision=precision)
             for coefficients, m in zip(transformed(group, patches), block, strict=True)
             for row in coefficients
         ]
@@ -123,16 +127,16 @@ def _convolved(
         unroll = 1 if few else _UNROLL
         sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=unroll)
 
-    parts: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
+    terms: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
     rows = iter(sums)
     for rho in rhos:
         for j in range(rho.m):
             values = jnp.split(next(rows), rho.d, axis=-1)
-            parts += [(rho.d * rho.matrices[:, j, a], values[a]) for a in range(rho.d)]
+            terms += [(rho.d * rho.matrices[:, j, a], values[a]) for a in range(rho.d)]
     # ρ is not normalised before the division by |H|: where its entries are integers, integer
     # data leave no rounding in any of the sums
-    basis = np.stack([function for function, _ in parts], axis=-1)  # [h, coefficient]
-    values = [value for _, value in parts]
+    basis = np.stack([function for function, _ in terms], axis=-1)  # [h, coefficient]
+    values = [value for _, value in terms]
     fields = [combined(basis[h], values) / n for h in range(n)]
     return jnp.stack(fields, axis=-2).reshape(*shape, n, o).astype(own)
 

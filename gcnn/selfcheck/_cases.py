@@ -66,7 +66,7 @@ def cases(group: Group) -> Iterator[Case]:
         whole = all((rho.matrices % 1 == 0).all() for rho in groups.real_irreps(group))
         yield Case(f"GroupConv {_by(group, 3)}, in blocks", blocks, n, True, integer=whole)
     separable = nn.SeparableGroupConv(group, c, c, 3, **made)
-    yield Case(f"SeparableGroupConv {_by(group, 3)}", separable, n, True)
+    yield Case(f"SeparableGroupConv {_by(group, 3)}", separable, 3, True)
     heads = {"num_heads": 2, "qkv_features": 2, "encoding_init": _normal, **made}
     lifting, attention = (
         f(group, c, c, 3, **heads) for f in (nn.LiftingSelfAttention, nn.GroupSelfAttention)

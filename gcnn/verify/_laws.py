@@ -80,11 +80,11 @@ def _action(group: Group, act, rest: tuple[int, ...]) -> str:
         sides = (2 * n - 3 if a in skewed else n + a for a in range(group.dim))
         shape = (1, *sides, *rest)  # unequal sides and both parities, where the group permits
         f = np.arange(np.prod(shape)).reshape(shape)
-        if not np.array_equal(act(group, group.identity, f), f):
+        moved = [act(group, g, f) for g in range(group.order)]
+        if not np.array_equal(moved[group.identity], f):
             return "e·f is not f"
         for g, h in itertools.product(range(group.order), repeat=2):
-            once = act(group, int(group.product[g, h]), f)
-            if not np.array_equal(act(group, g, act(group, h, f)), once):
+            if not np.array_equal(act(group, g, moved[h]), moved[group.product[g, h]]):
                 return (
                     f"{group.names[g]}·({group.names[h]}·f) is not ({group.names[g]} "
                     f"{group.names[h]})·f"
