@@ -162,10 +162,13 @@ def test_blocks_take_fewer_products():
     assert block_products(QUATERNIONS["Q8"]) == 4 + 4 * 4  # four of dimension 1, one quaternionic
 
 
-def test_a_kernel_that_the_group_does_not_preserve_is_refused():
+def test_a_kernel_or_a_group_axis_that_is_not_the_group_s_is_refused():
     x, w = made(groups.p4(), 3, 7)
     with pytest.raises(ValueError, match=r"A kernel of shape \(3, 2\) is not preserved by"):
         fourier_convolution(groups.p4(), x, w[:, :2], (1, 1), ((1, 1), (1, 1)), (1, 1))
+    wrong = r"should be the group axis of Group\(p2: order 2, dimension 2\), of length 2"
+    with pytest.raises(ValueError, match=wrong):
+        fourier_convolution(groups.p2(), x, w, (1, 1), ((1, 1), (1, 1)), (1, 1))
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID", "CIRCULAR", 2, ((1, 1), (2, 2))], ids=str)

@@ -22,7 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
 
-from ..actions import act_on_space, permute_axis, preserved_pixels, take_slots
+from ..actions import (
+    act_on_group_axis,
+    act_on_space,
+    permute_axis,
+    preserved_pixels,
+    take_slots,
+)
 from ..groups import Group, real_irreps
 from ._bank import checked_taps
 from ._transform import combined, transformed
@@ -62,41 +68,49 @@ def fourier_convolution(
       ValueError: the group does not preserve the kernel's shape, or the axis k is not its own.
     """
     weight = checked_taps(group, weight, ("|H|", "in", "out"))
+    d, n = group.dim, group.order
+    for array, axis in ((x, x.ndim - 2), (weight, d)):
+        act_on_group_axis(group, group.identity, array, axis)  # which checks it
+    size, taps = weight.shape[:d], _taps(group, weight.shape[:d])
+    psi = permute_axis(weight.reshape(-1, *weight.shape[-2:]), _twist(group, size), 0)
+    psi = take_slots(psi.reshape(-1, n, *weight.shape[-2:]), taps, 0)
+    offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
+    extent = tuple(e * (u - 1) for u, e in zip(size, dilation, strict=True))
     pads = tuple((int(lo), int(hi)) for lo, hi in pads)
-    return _convolved(group, x, weight, tuple(strides), pads, tuple(dilation), precision)
+    each = offsets.swapaxes(0, 1).astype(np.int32)
+    return _convolved(group, x, psi, each, extent, tuple(strides), pads, precision)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 4, 5, 6))  # or each call would compile its loop
+# Jitted, or each call would compile its loop. What tells groups of equal irreps apart is an
+# argument: they share a program.
+@functools.partial(jax.jit, static_argnums=(0, 4, 5, 6, 7))
 def _convolved(
     group: Group,
     x: Array,
-    weight: Array,
+    psi: Array,
+    offsets: Array,
+    extent: tuple[int, ...],
     strides: tuple[int, ...],
     pads: Pads,
-    dilation: tuple[int, ...],
     precision: jax.lax.PrecisionLike,
 ) -> Array:
-    d, n = group.dim, group.order
-    size, (i, o) = tuple(weight.shape[:d]), weight.shape[-2:]
+    """The convolution with ψ, `[tap, u, i, o]`, whose tap t lies at `offsets[t, k]` for slot k."""
+    n, (i, o) = group.order, psi.shape[-2:]
     own, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)  # sums of 16 bits would round
-    x, weight = x.astype(wide), weight.astype(wide)
+    x, psi = x.astype(wide), psi.astype(wide)
     rhos = real_irreps(group)
-    taps = _taps(group, size)
-    psi = permute_axis(weight.reshape(-1, i, o), _twist(group, size), 0)
-    psi = take_slots(psi.reshape(-1, n, i, o), taps, 0)
     entries = np.concatenate([rho.matrices.reshape(n, -1) for rho in rhos], axis=1)  # [u, ab of ρ]
     m = jnp.einsum("tuio,uc->tcio", psi, jnp.asarray(entries, wide), precision=precision)
     parts = jnp.split(m, np.cumsum([rho.d**2 for rho in rhos])[:-1], axis=1)
     blocks = [
         jnp.einsum("tabio->tbiao", part.reshape(-1, rho.d, rho.d, i, o)).reshape(
-            len(taps), rho.d * i, rho.d * o
+            len(psi), rho.d * i, rho.d * o
         )
         for rho, part in zip(rhos, parts, strict=True)
     ]
 
-    slots = _padded_slots(x, d, pads)
-    extent = [e * (u - 1) for u, e in zip(size, dilation)]
-    spans = [m - e for m, e in zip(slots[0].shape[1 : 1 + d], extent)]
+    slots = _padded_slots(x, pads)
+    spans = [m - e for m, e in zip(slots[0].shape[1:-1], extent, strict=True)]
     shape = (x.shape[0], *(-(-m // s) for m, s in zip(spans, strides)))
     pixels = math.prod(shape)
     few = isinstance(pixels, int) and pixels < _FEW_PIXELS  # symbolic, where it is exported
@@ -117,9 +131,8 @@ def _convolved(
         return [y + row for y, row in zip(sums, rows, strict=True)], None
 
     sums = [jnp.zeros((pixels, rho.d * o), wide) for rho in rhos for _ in range(rho.m)]
-    offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
-    each = jnp.asarray(offsets.swapaxes(0, 1), jnp.int32), blocks  # [tap, k, axis], [tap, b·i, a·o]
-    if len(taps) == 1:
+    each = offsets, blocks  # [tap, k, axis], [tap, b·i, a·o]
+    if len(psi) == 1:
         sums, _ = add_tap(sums, jax.tree.map(lambda a: a[0], each))
     else:
         # a tap after the other, and again from the image when derivatives need it: all patches
@@ -152,7 +165,7 @@ def block_products(group: Group) -> int:
     return sum(rho.d**2 * rho.m for rho in real_irreps(group))
 
 
-def _padded_slots(x: Array, dim: int, pads: Pads) -> list[Array]:
+def _padded_slots(x: Array, pads: Pads) -> list[Array]:
     """The field of each slot, `[b, *space, i]`, with its zeros around it."""
     slots = jax.lax.split(x, (1,) * x.shape[-2], axis=x.ndim - 2)
     # a barrier, or XLA fuses the sum of all slots' gradients into one loop with a branch for each
