@@ -41,11 +41,20 @@ def test_what_takes_other_steps_is_another_program(programs):
     assert len(programs) == 3
 
 
-def test_constants_of_functions_are_not_shared(programs):
+def test_functions_share_a_program_and_not_their_constants(programs):
     x = jnp.ones((2, 3))
     for table in (np.arange(3.0, dtype=np.float32), np.float32([5, 6, 7])):
         np.testing.assert_array_equal(compiled(lambda x, table=table: x * table)(x), x * table)
     assert len(programs) == 1
+
+
+def test_constants_that_stay_inside_a_program_tell_it_apart_however_large(programs):
+    tables = np.zeros((2, 50_000), np.float32)
+    tables[1, 25_000] = 1  # where a text that is cut short would not show it
+    x = jnp.ones((1, 50_000))
+    for table in tables:
+        inside = jax.jit(lambda x, table=table: x * table)
+        np.testing.assert_array_equal(compiled(inside)(x), table[None])
 
 
 def test_the_leaves_are_those_of_the_layer():

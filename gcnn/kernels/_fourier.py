@@ -74,11 +74,11 @@ def fourier_convolution(
     size, taps = weight.shape[:d], _taps(group, weight.shape[:d])
     psi = permute_axis(weight.reshape(-1, *weight.shape[-2:]), _twist(group, size), 0)
     psi = take_slots(psi.reshape(-1, n, *weight.shape[-2:]), taps, 0)
-    offsets = np.array([_offsets(group, k, size) for k in range(n)]) * np.array(dilation)
+    offsets = np.stack([_offsets(group, k, size) for k in range(n)], axis=1) * dilation
     extent = tuple(e * (u - 1) for u, e in zip(size, dilation, strict=True))
     pads = tuple((int(lo), int(hi)) for lo, hi in pads)
-    each = offsets.swapaxes(0, 1).astype(np.int32)
-    return _convolved(group, x, psi, each, extent, tuple(strides), pads, precision)
+    offsets = offsets.astype(np.int32)
+    return _convolved(group, x, psi, offsets, extent, tuple(strides), pads, precision)
 
 
 # Jitted, or each call would compile its loop. What tells groups of equal irreps apart is an
@@ -94,7 +94,7 @@ def _convolved(
     pads: Pads,
     precision: jax.lax.PrecisionLike,
 ) -> Array:
-    """The convolution with ψ, `[tap, u, i, o]`, whose tap t lies at `offsets[t, k]` for slot k."""
+    """The convolution with ψ, `[tap, u, i, o]`; for slot k the taps lie at `offsets[:, k]`."""
     n, (i, o) = group.order, psi.shape[-2:]
     own, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)  # sums of 16 bits would round
     x, psi = x.astype(wide), psi.astype(wide)
@@ -102,12 +102,10 @@ def _convolved(
     entries = np.concatenate([rho.matrices.reshape(n, -1) for rho in rhos], axis=1)  # [u, ab of ρ]
     m = jnp.einsum("tuio,uc->tcio", psi, jnp.asarray(entries, wide), precision=precision)
     parts = jnp.split(m, np.cumsum([rho.d**2 for rho in rhos])[:-1], axis=1)
-    blocks = [
-        jnp.einsum("tabio->tbiao", part.reshape(-1, rho.d, rho.d, i, o)).reshape(
-            len(psi), rho.d * i, rho.d * o
-        )
-        for rho, part in zip(rhos, parts, strict=True)
-    ]
+    blocks = []
+    for rho, part in zip(rhos, parts, strict=True):
+        block = part.reshape(-1, rho.d, rho.d, i, o).transpose(0, 2, 3, 1, 4)  # [tap, b, i, a, o]
+        blocks.append(block.reshape(-1, rho.d * i, rho.d * o))
 
     slots = _padded_slots(x, pads)
     spans = [m - e for m, e in zip(slots[0].shape[1:-1], extent, strict=True)]
