@@ -21,7 +21,7 @@ ROOMS = {
         {"groups", "representations", "actions", "kernels"},
         {"numpy", "jax", "jaxtyping", "flax"},
     ),
-    "models": ({"groups", "actions", "nn"}, {"jax", "jaxtyping", "flax"}),
+    "models": ({"groups", "actions", "kernels", "nn"}, {"jax", "jaxtyping", "flax"}),
     "export": ({"groups", "actions", "nn"}, {"numpy", "jax", "jaxtyping", "flax"}),
     "verify": ({"groups", "actions"}, {"numpy", "jax", "jaxtyping"}),
     "selfcheck": (

@@ -205,13 +205,14 @@ def test_the_known_dimensions():
     ]  # fmt: skip
 
 
-def test_unit_weights_give_outputs_of_unit_variance():
-    for a, b in itertools.product(all_kinds(P4M), repeat=2):
+@pytest.mark.parametrize("group", [P4M, SKEWED["p6"]], ids=str)  # p6 stretches vectors
+def test_unit_weights_give_outputs_of_unit_variance(group):
+    for a, b in itertools.product(all_kinds(group), repeat=2):
         space = KernelSpace(a, b, (3, 3))
         variance = space.scales() ** 2 / space.dimension
         total = np.einsum("nuvxy,n->y", space.basis() ** 2, variance)
         assert total.mean() == pytest.approx(1)
-    regular = KernelSpace(r.regular(P4M), r.regular(P4M), (3, 3))
+    regular = KernelSpace(r.regular(group), r.regular(group), (3, 3))
     assert (regular.scales() == 1).all()
 
 

@@ -1,5 +1,6 @@
 """Filter banks against their formulas, entry by entry, and what their gradients are made of."""
 
+import functools
 import itertools
 import re
 
@@ -8,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from gcnn import groups, kernels
+from gcnn import groups, kernels, models, nn
+from gcnn import representations as r
 from gcnn.groups import Group
 
 from .cases import GROUPS
@@ -202,3 +205,46 @@ def test_a_kernel_that_changes_shape_is_refused_with_the_element(
 def test_weights_of_another_kind_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 4, 5, 6), (3, 2, 1), (4, 5)])
+def test_a_folded_draw_is_the_same_where_its_law_knows_no_fan_out(shape):
+    key = jax.random.key(3)
+    init = nnx.initializers
+    for draw, dtype in (
+        (init.lecun_normal(), jnp.float32), (init.he_normal(), jnp.float32),
+        (init.normal(0.035), jnp.float32), (init.lecun_normal(), jnp.bfloat16),
+    ):  # fmt: skip
+        found, expected = kernels.folded(draw)(key, shape, dtype), draw(key, shape, dtype)
+        chex.assert_trees_all_equal(found, expected)
+        chex.assert_trees_all_equal_dtypes(found, expected)
+    if len(shape) > 2:
+        draw = init.glorot_normal()
+        assert (kernels.folded(draw)(key, shape) != draw(key, shape)).any()
+
+
+def drawn(build):
+    """The shapes that are drawn where `build` makes a layer."""
+    traced = jax.make_jaxpr(lambda: jax.tree.leaves(nnx.state(build(rngs=nnx.Rngs(0)))))()
+    return [
+        tuple(map(int, re.findall(r"\d+", shape)))
+        for shape in re.findall(r"random_bits\[[^]]*shape=\(([^)]*)\)", str(traced))
+    ]
+
+
+def test_layers_draw_matrices_which_are_compiled_at_once():
+    p4 = groups.p4()
+    for build in (
+        functools.partial(nn.LiftingConv, p4, 2, 2, 3),
+        functools.partial(nn.GroupConv, p4, 2, 2, 3),
+        functools.partial(nn.GroupConvTranspose, p4, 2, 2, 4, 2),
+        functools.partial(nn.SeparableGroupConv, p4, 2, 2, 3),
+        functools.partial(nn.LiftingSelfAttention, p4, 2, 2, 3),
+        functools.partial(nn.GroupSelfAttention, p4, 2, 2, 3),
+        functools.partial(nn.SteerableConv, r.regular(p4), r.standard(p4), 2, 2, 3),
+        functools.partial(models.ResNet, p4, blocks=1, channels=(2, 2), classes=2),
+        functools.partial(models.AllCNN, p4, channels=2, classes=2),
+    ):
+        shapes = drawn(build)
+        assert shapes and all(len(shape) <= 2 for shape in shapes), shapes
+    assert (3, 3, 2, 2) in drawn(functools.partial(nnx.Conv, 2, 2, (3, 3)))

@@ -6,10 +6,11 @@ arithmetic here.
 
 from ._bank import check_kernel_size as check_kernel_size
 from ._bank import group_bank as group_bank
-from ._bank import initial_kernel as initial_kernel
 from ._bank import lifting_bank as lifting_bank
 from ._evaluation import cheaper_evaluation as cheaper_evaluation
 from ._fourier import block_products as block_products
 from ._fourier import fourier_convolution as fourier_convolution
+from ._initial import folded as folded
+from ._initial import initial_kernel as initial_kernel
 from ._space import KernelSpace as KernelSpace
 from ._space import kernel_bank as kernel_bank

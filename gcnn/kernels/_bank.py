@@ -7,10 +7,8 @@ that the group preserves, a hexagon for p6, and the weights beside them play no 
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
@@ -21,8 +19,6 @@ from ..actions import (
     check_sides,
     fill_outside,
     permute_axis,
-    preserved_pixels,
-    skewed_axes,
     swapped_axes,
 )
 from ..groups import Group
@@ -82,39 +78,6 @@ def _source(group: Group, grid: tuple[int, ...]) -> np.ndarray:
         slot = slot if len(grid) == d else act_on_group_axis(group, h, slot, d)
         moved.append(slot.ravel() + h * places.size)
     return np.concatenate(moved)
-
-
-def initial_kernel(
-    group: Group,
-    initializer: Callable[..., Array],
-    key: Array,
-    shape: Sequence[int],
-    dtype: Any,
-) -> Array:
-    """A kernel `shape` = `[*kernel_size, ...]` drawn by an initialiser of `nnx.initializers`.
-
-    On a skewed lattice the initialiser is asked for `[taps, ...]`, so that the fan-in counts the
-    taps that exist, and the weights beside them are 0.
-
-    Args:
-      group: the group.
-      initializer: called as `initializer(key, shape, dtype)`.
-      key: a random key.
-      shape: the kernel sizes, then the other axes.
-      dtype: the type of the kernel.
-    """
-    if not skewed_axes(group):
-        return initializer(key, tuple(shape), dtype)
-    size, rest = tuple(shape[: group.dim]), tuple(shape[group.dim :])
-    at = np.flatnonzero(preserved_pixels(group, size))
-    return _with_zeros(size, at, initializer(key, (len(at), *rest), dtype))
-
-
-@functools.partial(jax.jit, static_argnums=0)  # or each of its steps would be compiled alone
-def _with_zeros(size: tuple[int, ...], at: Array, taps: Array) -> Array:
-    """The kernel `[*size, ...]` of these taps `[t, ...]` at `[t]`, with zeros beside them."""
-    kernel = jnp.zeros((math.prod(size), *taps.shape[1:]), taps.dtype)
-    return kernel.at[at].set(taps, unique_indices=True).reshape(*size, *taps.shape[1:])
 
 
 def check_kernel_size(group: Group, kernel_size: Sequence[int]) -> None:

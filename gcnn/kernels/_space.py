@@ -100,11 +100,8 @@ class KernelSpace:
         Given independent inputs of variance 1 and weights of variance scale²/n, the components of
         the output have variance 1 on average. Between regular representations all are 1.
         """
-        found = []
-        for orbit in _orbits(self):
-            moved = np.einsum("uKk,uHh,nkh->nuKH", orbit.moves_in, orbit.moves_out, orbit.maps)
-            found.append((moved**2).sum(axis=(1, 2, 3)))
-        return np.sqrt(self.rho_out.dim / np.concatenate(found))
+        norms = np.concatenate([orbit.square_norms for orbit in _orbits(self)])
+        return np.sqrt(self.rho_out.dim / norms)
 
 
 def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Array, "*u k i h o"]:
@@ -163,6 +160,21 @@ class _Orbit:
     maps: np.ndarray
     moves_in: np.ndarray
     moves_out: np.ndarray
+
+    @functools.cached_property
+    def square_norms(self) -> np.ndarray:
+        """Σ_u ‖K(u)‖² of each kernel of the basis, `[n]`.
+
+        ‖ρ_out(g) K ρ_in(g)⁻¹‖² = tr(Kᵀ P K Q), with P and Q the Gram matrices of both factors: the
+        same for all u, unless the group stretches vectors.
+        """
+        grams = [move.swapaxes(1, 2) @ move for move in (self.moves_in, self.moves_out)]
+        flat = np.concatenate([gram.reshape(len(gram), -1) for gram in grams], axis=1)
+        _, first, counts = np.unique(flat.round(9), axis=0, return_index=True, return_counts=True)
+        return sum(
+            count * ((grams[0][u] @ self.maps @ grams[1][u]) * self.maps).sum(axis=(1, 2))
+            for u, count in zip(first, counts, strict=True)
+        )
 
 
 @functools.cache

@@ -15,12 +15,13 @@ from jaxtyping import Array, Float
 
 from .. import groups
 from ..groups import Group
+from ..kernels import folded
 from ..nn import GroupConv, GroupPool, LiftingConv, global_avg_pool
 from ._block import Block
 from ._downsampling import check_centre
 from ._halving import HalvingConv
 
-_INIT = nnx.initializers.normal(0.035)  # as published, for p4 and p4m
+_INIT = folded(nnx.initializers.normal(0.035))  # as published, for p4 and p4m
 
 
 class AllCNN(nnx.Module):

@@ -15,12 +15,13 @@ from jaxtyping import Array, Float
 
 from .. import groups
 from ..groups import Group
+from ..kernels import folded
 from ..nn import GroupConv, GroupPool, LiftingConv, global_avg_pool
 from ._block import batch_norm
 from ._downsampling import check_centre
 from ._halving import HalvingConv, halved
 
-_INIT = nnx.initializers.he_normal()  # as published: of variance 2 / fan-in
+_INIT = folded(nnx.initializers.he_normal())  # as published: of variance 2 / fan-in
 
 
 class ResNet(nnx.Module):

@@ -16,6 +16,7 @@ from ..groups import Group
 from ..kernels import (
     cheaper_evaluation,
     check_kernel_size,
+    folded,
     fourier_convolution,
     group_bank,
     initial_kernel,
@@ -45,7 +46,7 @@ class AbstractConv(nnx.Module):
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike = None,
-        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
         evaluation: str | None = None,

@@ -9,7 +9,7 @@ from jaxtyping import Array, Num
 
 from ..actions import check_sides, fill_outside
 from ..groups import Group
-from ..kernels import check_kernel_size, initial_kernel, lifting_bank
+from ..kernels import check_kernel_size, folded, initial_kernel, lifting_bank
 from ._conv import GroupConv
 from ._correlate import depthwise
 from ._window import Padding, check_swaps, make_window, padded
@@ -49,7 +49,7 @@ class DepthwiseConv(nnx.Module):
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike = None,
-        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
         rngs: nnx.Rngs,
@@ -171,7 +171,7 @@ class SeparableGroupConv(nnx.Module):
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike = None,
-        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
         rngs: nnx.Rngs,

@@ -15,7 +15,7 @@ from jaxtyping import Array, Num
 
 from ..actions import check_sides, fill_outside, preserved_pixels, take_slots
 from ..groups import Group
-from ..kernels import check_kernel_size, group_bank, initial_kernel, lifting_bank
+from ..kernels import check_kernel_size, folded, group_bank, initial_kernel, lifting_bank
 from ._window import Padding, check_swaps, make_window, resolve_pads
 from ._windows import windows
 
@@ -42,9 +42,9 @@ class AbstractSelfAttention(nnx.Module):
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike = None,
-        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         bias_init: Initializer = nnx.initializers.zeros_init(),
-        encoding_init: Initializer = nnx.initializers.normal(1.0),
+        encoding_init: Initializer = folded(nnx.initializers.normal(1.0)),
         rngs: nnx.Rngs,
     ):
         """Create the layer; arguments as in `GroupConv` and `nnx.MultiHeadAttention`.

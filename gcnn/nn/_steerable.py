@@ -8,7 +8,7 @@ from flax.typing import Dtype, Initializer, PrecisionLike
 from jaxtyping import Array, Num
 
 from ..actions import check_sides, fill_outside
-from ..kernels import KernelSpace, check_kernel_size, kernel_bank
+from ..kernels import KernelSpace, check_kernel_size, folded, kernel_bank
 from ..representations import Representation, trivial
 from ._correlate import correlate
 from ._window import Padding, check_swaps, make_window, padded
@@ -62,7 +62,7 @@ class SteerableConv(nnx.Module):
         dtype: Dtype | None = None,
         param_dtype: Dtype = jnp.float32,
         precision: PrecisionLike = None,
-        kernel_init: Initializer = nnx.initializers.lecun_normal(),
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         bias_init: Initializer = nnx.initializers.zeros_init(),
         allow_inexact: bool = False,
         rngs: nnx.Rngs,
