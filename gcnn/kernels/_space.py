@@ -169,12 +169,12 @@ class _Orbit:
         same for all u, unless the group stretches vectors.
         """
         grams = [move.swapaxes(1, 2) @ move for move in (self.moves_in, self.moves_out)]
-        flat = np.concatenate([gram.reshape(len(gram), -1) for gram in grams], axis=1)
-        _, first, counts = np.unique(flat.round(9), axis=0, return_index=True, return_counts=True)
-        return sum(
-            count * ((grams[0][u] @ self.maps @ grams[1][u]) * self.maps).sum(axis=(1, 2))
-            for u, count in zip(first, counts, strict=True)
-        )
+        same = all(np.allclose(gram, gram[0]) for gram in grams)
+        norms = [
+            ((p @ self.maps @ q) * self.maps).sum(axis=(1, 2))
+            for p, q in itertools.islice(zip(*grams, strict=True), 1 if same else None)
+        ]
+        return np.mean(norms, axis=0) * len(self.places)
 
 
 @functools.cache
