@@ -216,11 +216,11 @@ def test_a_folded_draw_is_the_same_where_its_law_knows_no_fan_out(shape):
         (init.normal(0.035), jnp.float32), (init.lecun_normal(), jnp.bfloat16),
     ):  # fmt: skip
         found, expected = kernels.folded(draw)(key, shape, dtype), draw(key, shape, dtype)
-        chex.assert_trees_all_equal(found, expected)
+        chex.assert_trees_all_close(found, expected, rtol=2e-7, atol=0)
         chex.assert_trees_all_equal_dtypes(found, expected)
     if len(shape) > 2:
         draw = init.glorot_normal()
-        assert (kernels.folded(draw)(key, shape) != draw(key, shape)).any()
+        assert not np.allclose(kernels.folded(draw)(key, shape), draw(key, shape), rtol=1e-3)
 
 
 def drawn(build):
