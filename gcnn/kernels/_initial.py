@@ -46,7 +46,7 @@ def folded(initializer: Callable[..., Array]) -> Callable[..., Array]:
     compile (`benchmarks.build_time`).
 
     Args:
-      initializer: called as `initializer(key, shape, dtype)`.
+      initializer: called as `initializer(key, shape, dtype)`, and traced by JAX.
 
     Example:
       >>> import jax
