@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from benchmarks import cases, convolution, interleaved, program, training_step, variants
+from benchmarks import build_time, cases, convolution, interleaved, program, training_step, variants
 from benchmarks.cases import CUBE, P4, P4M, Case
 from benchmarks.interleaved import Times
 from experiments.results import RESULTS
@@ -35,6 +36,13 @@ def test_both_networks_convolve_the_same_channels():
     for a, b in zip(p4.hidden, plain.hidden, strict=True):
         bank, dense = a.conv.bank(), b.conv.bank()
         assert bank.size == dense.size == 3 * 3 * 40 * 40
+
+
+def test_the_time_to_build_a_layer_is_measured_in_a_fresh_interpreter():
+    first, second = build_time.measure("nnx.Linear(2, 2, rngs=rngs)", repetitions=1)
+    assert first > 0 and second > 0
+    with pytest.raises(subprocess.CalledProcessError):
+        build_time.measure("nn.NoSuchLayer()", repetitions=1)
 
 
 class Clock:

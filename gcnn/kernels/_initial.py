@@ -42,8 +42,8 @@ def folded(initializer: Callable[..., Array]) -> Callable[..., Array]:
     The numbers are the same, to rounding, where they depend on the fan-in, as those of
     `lecun_normal` and `he_normal` do, or on no shape, as those of `normal`: the fan-in is the
     product of all axes but the last. With the fan-out, as in `glorot_normal`, they are not. It is
-    for the time to build a layer: a draw with many short axes takes XLA up to 30 times as long to
-    compile (`benchmarks.build_time`).
+    for the time to build a layer: XLA compiles a draw with many short axes far more slowly
+    (`benchmarks.build_time` has `nnx.Conv`, which draws so, beside the layers).
 
     Args:
       initializer: called as `initializer(key, shape, dtype)`, and traced by JAX.

@@ -169,6 +169,7 @@ class _Orbit:
         same for all u, unless the group stretches vectors.
         """
         grams = [move.swapaxes(1, 2) @ move for move in (self.moves_in, self.moves_out)]
+        # equal to rounding, or different by as much as integers are
         same = all(np.allclose(gram, gram[0]) for gram in grams)
         norms = [
             ((p @ self.maps @ q) * self.maps).sum(axis=(1, 2))
