@@ -68,6 +68,12 @@ def run(*arguments: str, config: Config = CONFIG, change: int = 0) -> int:
         return train.main(["tiny", *SETTINGS, *arguments])
 
 
+def only_read_compiled() -> None:
+    """Keep no compiled program for others: JAX writes them in place, and a process that is killed,
+    or may write little, leaves half of one, which everyone then stumbles over."""
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", float("inf"))
+
+
 def run_in_the_background(output: str, hindrance: str, *arguments: str) -> None:
     """The same for a process of its own, which writes what it says to the file `output`.
 
@@ -77,6 +83,7 @@ def run_in_the_background(output: str, hindrance: str, *arguments: str) -> None:
         write none of more than four kilobytes.
       arguments: of the command.
     """
+    only_read_compiled()
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -92,4 +99,5 @@ def run_in_the_background(output: str, hindrance: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
+    only_read_compiled()
     sys.exit(run(*sys.argv[1:]))
