@@ -55,7 +55,9 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
         shutil.copy(path, beside)
     for path in [*target.glob("*/seed*.json"), *folder.glob("*/seed*/summary.json")]:
         own = path if path.parent.parent == target else path.parent.with_suffix(".json")
-        _reproducible(path)
+        ours, its = _platform(summary), _platform(_reproducible(path))
+        if its != ours:
+            raise ValueError(f"{path} is of a {its}, the table of a {ours}: give its own --out.")
         to = beside / own.parent.name / own.name
         to.parent.mkdir(exist_ok=True)
         shutil.copy(path, to)

@@ -64,6 +64,11 @@ def test_the_seeds_of_a_table_are_kept_one_by_one(tmp_path):
     record_study(folder, results)
     found = {path.name for path in (results / "table" / "a").iterdir()}
     assert found == {"seed0.json", "seed1.json"}  # the older one stays
+    elsewhere = {**SUMMARY, "name": "a/seed2", "device": "gpu: made up"}
+    write_json(folder / "a" / "seed2" / "summary.json", elsewhere)
+    with pytest.raises(ValueError, match="is of a gpu, the table of a cpu: give its own --out"):
+        record_study(folder, results)
+    assert {path.name for path in (results / "table" / "a").iterdir()} == found
 
 
 def test_the_table_has_a_row_for_each_run_the_best_first():
