@@ -1,12 +1,13 @@
 """Our layers, blocks and training steps against plain ones of equal width, side by side.
 
-    python -m benchmarks.convolution              # all cases: some ten minutes
-    python -m benchmarks.convolution --quick      # a few small ones: about a minute
+    python -m benchmarks.convolution                  # all cases: a quarter of an hour
+    python -m benchmarks.convolution --processes 3    # the medians of three processes: half an hour
+    python -m benchmarks.convolution --quick          # a few small ones: about a minute
     python -m benchmarks.convolution --only "p4m layer, 64"
     python -m benchmarks.convolution --large --precision float32    # for a GPU, and without TF32
 
 On the device it finds: forward, and forward and backward; medians and quartiles of interleaved
-repetitions; the compiler's account of the memory, and its time. Each case has a process of its own.
+repetitions; the compiler's account of the memory, and its time. No two cases share a process.
 It writes runs/convolution/page.md with a figure, and summary.json, for
 `python -m experiments.results runs/convolution` to record.
 
@@ -25,12 +26,9 @@ import json
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import jax
 import tyro
 from rich.console import Console
 from rich.markup import escape
@@ -41,38 +39,26 @@ from . import cases as rows
 from .cases import Case
 from .convolution_figure import draw, panels
 from .convolution_page import parts
-from .interleaved import interleaved
-from .program import Program, forward, programs, text
-from .variants import apart, build, in_bfloat16
+from .measure import Effort, measure_apart
 
 ROOT = Path(__file__).parents[1]
-_TOLERANCE = 0.05  # of types of few bits, and far below what another function would differ by
-_PRODUCTS = {"default": None, "float32": "highest", "bfloat16": None}
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
-    """What to measure.
+class Options(Effort):
+    """What to measure, and how often.
 
     Attributes:
       quick: a few small cases instead of all.
       large: cases for a device that does many things at once, in place of those for a CPU.
-      precision: of products. "default" is the device's own, in which a GPU rounds the factors of
-        float32 to TF32; "float32" rounds none; "bfloat16" has parameters and fields of that type,
-        for layers and blocks.
       only: those cases whose name begins so.
-      repetitions: at most.
-      seconds: after which a case begins no further repetition, once it has three.
       escnn: the Python of an environment with PyTorch and escnn.
       out: the folder to write.
     """
 
     quick: bool = False
     large: bool = False
-    precision: Literal["default", "float32", "bfloat16"] = "default"
     only: str = ""
-    repetitions: int = 15
-    seconds: float = 3.0
     escnn: Path | None = None
     out: Path = Path("runs/convolution")
 
@@ -81,10 +67,13 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
     """The cases to measure.
 
     Raises:
-      ValueError: there are none, or none for escnn, or too few repetitions; or two sets of cases.
+      ValueError: there are none, or none for escnn, or too few repetitions or processes; or two
+        sets of cases.
     """
     if options.repetitions < 2:
         raise ValueError(f"A spread needs --repetitions 2 or more, got {options.repetitions}.")
+    if options.processes < 1:
+        raise ValueError(f"--processes must be 1 or more, got {options.processes}.")
     if options.quick and options.large:
         raise ValueError("--quick has a few small cases, and --large others; choose one of them.")
     cases = rows.QUICK if options.quick else rows.LARGE if options.large else rows.CASES
@@ -100,94 +89,6 @@ def chosen_cases(options: Options) -> tuple[Case, ...]:
             "among the cases; leave out --escnn, or ask for more with --only."
         )
     return found
-
-
-def measure_apart(case: Case, options: Options) -> dict[str, Any]:
-    """As `measure`, in a process of its own.
-
-    One that has measured others is slower: by a third for a plain convolution, and by a half for
-    blocks, under the rotations of the cube at 32 fields.
-    """
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(_measure_uncached, case, options).result()
-
-
-def _measure_uncached(case: Case, options: Options) -> dict[str, Any]:
-    # with a cache on disk, the time to compile would be that of reading a file
-    jax.config.update("jax_enable_compilation_cache", False)
-    with jax.default_matmul_precision(_PRODUCTS[options.precision]):
-        return measure(case, options)
-
-
-def measure(case: Case, options: Options) -> dict[str, Any]:
-    """Times, ratios, memory and time to compile of every variant of a case.
-
-    Raises:
-      ValueError: the variants do not compute the same.
-    """
-    variants = build(case)
-    if options.precision == "bfloat16":
-        variants = {name: in_bfloat16(variant) for name, variant in variants.items()}
-    left_to_layer = variants.pop("chosen", None)
-    modes = programs(case, variants)
-    found: dict[str, Any] = {
-        **{k: getattr(case, k) for k in ("kind", "fields", "kernel", "side", "batch", "channels")},
-        "group": case.group.name,
-        "difference": difference(case, modes),
-    }
-    if left_to_layer:
-        # the layer chooses where it is traced: the same program is the same choice
-        given = text(forward(left_to_layer))
-        [found["chosen"]] = (k for k, p in modes["forward"].items() if p.text == given)
-    for mode, each in modes.items():
-        times = interleaved(
-            {name: program.run for name, program in each.items()},
-            options.repetitions,
-            budget=options.seconds,
-        )
-        found[mode] = {
-            name: {
-                "ms": times.milliseconds(name).to_list(),
-                "ratio": times.ratio("plain", name).to_list(),
-                "repetitions": len(times.seconds[name]),
-                "compile_seconds": program.compile_seconds,
-                "megabytes": program.megabytes,
-            }
-            for name, program in each.items()
-        }
-    return found
-
-
-def difference(case: Case, modes: dict[str, dict[str, Program]]) -> float | None:
-    """The largest difference between variants that are one function, in units of the largest value.
-
-    Of the output; of a layer also the gradient by its input.
-
-    Raises:
-      ValueError: it is too large for the rounding of any device.
-    """
-    if case.kind == "training step":  # networks that differ
-        return None
-    reference = "ours" if case.kind == "inference" else "plain"
-    values = {
-        name: [program.run()] for name, program in modes["forward"].items()
-        if case.kind != "inference" or name != "plain"
-    }  # fmt: skip
-    if case.kind == "layer":
-        for name, program in modes["training"].items():
-            y, (_, by_input), _ = program.run()
-            values[name] += [y, by_input]
-    worst, name = max(
-        (apart(a, b), name)
-        for name, found in values.items()
-        for a, b in zip(found, values[reference], strict=True)
-    )
-    if not worst <= _TOLERANCE:
-        raise ValueError(
-            f"{case.name}: {name} differs from {reference} by {worst:.2g} of the largest value, "
-            f"so that they do not compute the same, and their times cannot be compared."
-        )
-    return worst
 
 
 def ask_escnn(python: Path, code: list[str]) -> str:

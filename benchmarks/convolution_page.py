@@ -19,7 +19,7 @@ Adam. *Frozen* is inference of what `export.freeze` makes of ours.
 
 A ratio is the time of the plain program over that of ours, in the same repetition: above 1, ours is
 the faster one. Medians, with quartiles in brackets. The variants of a case share a process, and no
-two cases do.
+two cases do; a case that has several processes has the repetitions of all of them.
 """
 _COST = """
 Memory is the compiler's own account of arguments, results and what lies between them; time to

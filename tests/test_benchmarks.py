@@ -10,7 +10,16 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from benchmarks import build_time, cases, convolution, interleaved, program, training_step, variants
+from benchmarks import (
+    build_time,
+    cases,
+    convolution,
+    interleaved,
+    measure,
+    program,
+    training_step,
+    variants,
+)
 from benchmarks.cases import CUBE, P4, P4M, Case
 from benchmarks.interleaved import Times
 from experiments.results import RESULTS
@@ -138,7 +147,8 @@ def run(tmp_path_factory):
     python.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cases, "QUICK", SMALL)
-        arguments = ["--quick", "--repetitions", "2", "--out", str(tmp / "out")]
+        arguments = ["--quick", "--processes", "2", "--repetitions", "2"]
+        arguments += ["--out", str(tmp / "out")]
         status = convolution.main([*arguments, "--escnn", str(python)])
     return status, tmp / "out"
 
@@ -164,6 +174,7 @@ def test_every_variant_has_times_memory_and_time_to_compile(run):
         for mode in ("forward", "training"):
             assert f[mode]["plain"]["ratio"] == [1, 1, 1]
             for p in f[mode].values():
+                assert p["repetitions"] == 4  # two in each of the processes
                 assert 0 < p["ms"][0] <= p["ms"][1] <= p["ms"][2]
                 assert p["compile_seconds"] > 0 and p["megabytes"] > 0
 
@@ -187,7 +198,22 @@ def test_variants_that_do_not_compute_the_same_are_refused(monkeypatch):
     monkeypatch.setattr(variants, "share", turned)
     case = Case("layer", P4, 1, 3, 4, 1)
     with pytest.raises(ValueError, match=r"p4 layer, 1 fields.* do not compute the same"):
-        convolution.measure(case, convolution.Options(repetitions=2))
+        measure.measure(case, measure.Effort(repetitions=2))
+
+
+def test_repetitions_of_all_processes_count_and_ratios_are_within_each():
+    def run(scale, difference):
+        seconds = {"plain": [2.0 * scale, 2.0 * scale], "ours": [1.0 * scale, 0.5 * scale]}
+        kept = {"compile_seconds": scale, "megabytes": 1.0}
+        forward = {name: {"seconds": found, **kept} for name, found in seconds.items()}
+        return {"kind": "3D block", "difference": difference, "forward": forward}
+
+    found = measure.pooled([run(1, 1e-7), run(10, 2e-7), run(100, 0.0)])
+    ours = found["forward"]["ours"]
+    assert ours["ratio"] == [2, 3, 4]  # though the processes differ a hundredfold
+    assert ours["ms"][1] == 1e3 * (5 + 10) / 2 and ours["repetitions"] == 6
+    assert ours["compile_seconds"] == 1 and found["difference"] == 2e-7
+    assert found["kind"] == "3D block" and "training" not in found
 
 
 def test_plain_ones_are_made_of_convolutions_of_flax():
@@ -241,6 +267,7 @@ def test_a_step_goes_on_from_the_state_that_it_left(monkeypatch):
     ("arguments", "message"),
     [
         ({"repetitions": 1}, "--repetitions 2 or more, got 1"),
+        ({"processes": 0}, "--processes must be 1 or more, got 0"),
         ({"only": "p6"}, r"No case begins with 'p6'. There are\n  p4m layer, 8 fields"),
         ({"quick": True, "large": True}, "choose one of them"),
         ({"precision": "bfloat16", "only": "p4 training"}, "No case begins with"),
@@ -269,13 +296,12 @@ def test_products_have_the_precision_that_was_asked_for(
 
     monkeypatch.setattr(cases, "QUICK", SMALL[:1])
     monkeypatch.setattr(program, "forward", spy)
-    monkeypatch.setattr(convolution, "measure_apart", convolution._measure_uncached)
+    monkeypatch.setattr(
+        convolution, "measure_apart", lambda *given: measure.pooled([measure.measure(*given)])
+    )
     out = tmp_path / "out"
     arguments = ["--quick", "--repetitions", "2", "--precision", precision, "--out", str(out)]
-    try:
-        assert convolution.main(arguments) == 0
-    finally:
-        jax.config.update("jax_enable_compilation_cache", True)
+    assert convolution.main(arguments) == 0
     plain = given[0]
     [line] = [line for line in plain.splitlines() if "stablehlo.convolution" in line]
     assert f"x{types}>" in line and f"precision {asked}>" in line
