@@ -36,7 +36,7 @@ lint: $(VENV)/ready-to-test
 docs: $(VENV)/ready-to-test
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build
 
-# Our layers against plain ones, a quarter of an hour: runs/convolution/page.md. A minute of it:
+# Our layers against plain ones, some twenty minutes: runs/convolution/page.md. A minute of it:
 # make bench QUICK=1. With escnn beside: make bench ESCNN=escnn-env/bin/python (CONTRIBUTING.md).
 bench: $(VENV)/ready-to-train
 	$(BIN)/python -m benchmarks.convolution $(if $(QUICK),--quick) $(if $(ESCNN),--escnn $(ESCNN))

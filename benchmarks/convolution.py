@@ -1,7 +1,7 @@
 """Our layers, blocks and training steps against plain ones of equal width, side by side.
 
-    python -m benchmarks.convolution                  # all cases: a quarter of an hour
-    python -m benchmarks.convolution --processes 3    # the medians of three processes: half an hour
+    python -m benchmarks.convolution                  # all cases: some twenty minutes
+    python -m benchmarks.convolution --processes 3    # medians over three processes: forty
     python -m benchmarks.convolution --quick          # a few small ones: about a minute
     python -m benchmarks.convolution --only "p4m layer, 64"
     python -m benchmarks.convolution --large --precision float32    # for a GPU, and without TF32
