@@ -44,20 +44,23 @@ def record_study(folder: Path, results: Path = RESULTS) -> None:
     `experiments.reproduce --recorded` they count, so that the table can grow from day to day.
 
     Raises:
-      ValueError: as for `record`.
+      ValueError: as for `record`, or a run is of another kind of device than the page.
     """
     summary = _reproducible(folder / "summary.json")
-    target = of_device(results, _platform(summary)) / summary["name"]
+    ours = _platform(summary)
+    target = of_device(results, ours) / summary["name"]
+    runs = [*target.glob("*/seed*.json"), *folder.glob("*/seed*/summary.json")]
+    for path in runs:
+        its = _platform(_reproducible(path))
+        if its != ours:
+            raise ValueError(f"{path} is of a {its}, the table of a {ours}: give its own --out.")
     beside = target.with_name(f".{target.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     for path in [folder / "page.md", folder / "summary.json", *sorted(folder.glob("*.png"))]:
         shutil.copy(path, beside)
-    for path in [*target.glob("*/seed*.json"), *folder.glob("*/seed*/summary.json")]:
+    for path in runs:
         own = path if path.parent.parent == target else path.parent.with_suffix(".json")
-        ours, its = _platform(summary), _platform(_reproducible(path))
-        if its != ours:
-            raise ValueError(f"{path} is of a {its}, the table of a {ours}: give its own --out.")
         to = beside / own.parent.name / own.name
         to.parent.mkdir(exist_ok=True)
         shutil.copy(path, to)

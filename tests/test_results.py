@@ -69,6 +69,7 @@ def test_the_seeds_of_a_table_are_kept_one_by_one(tmp_path):
     with pytest.raises(ValueError, match="is of a gpu, the table of a cpu: give its own --out"):
         record_study(folder, results)
     assert {path.name for path in (results / "table" / "a").iterdir()} == found
+    assert [path.name for path in results.iterdir()] == ["table"]  # and nothing half copied
 
 
 def test_the_table_has_a_row_for_each_run_the_best_first():
