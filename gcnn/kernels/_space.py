@@ -87,11 +87,9 @@ class KernelSpace:
         """The basis kernels, `[n, *u, k, h]`, in float64; for inspection, since it is large."""
         n, size = self.dimension, self.kernel_size
         table = np.zeros((n, int(np.prod(size)), self.rho_in.dim, self.rho_out.dim))
-        start = 0
         for orbit in _orbits(self):
             block = np.einsum("uKk,uHh,nkh->nuKH", orbit.moves_in, orbit.moves_out, orbit.maps)
-            table[start : start + len(block), list(orbit.places)] = block
-            start += len(block)
+            table[np.ix_(orbit.rows, orbit.places)] = block
         return table.reshape(n, *size, self.rho_in.dim, self.rho_out.dim)
 
     def scales(self) -> np.ndarray:
@@ -109,8 +107,8 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
 
     B[u, k, i, h, o] = Σ_n basis[n, u, k, h] W[n, i, o]
 
-    Two small contractions for each orbit of offsets, at full precision: the weight of a single
-    basis kernel with entries 0 and 1 arrives unrounded.
+    Two small contractions for all orbits of offsets of one size, at full precision: the weight of
+    a single basis kernel with entries 0 and 1 arrives unrounded.
 
     Args:
       space: the space of kernels.
@@ -129,13 +127,17 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
         )
     blocks: list[Array] = []
     places: list[int] = []
-    start = 0
-    for orbit in _orbits(space):
-        own = weight[start : start + len(orbit.maps)]
-        start += len(orbit.maps)
-        first = _contract("nkh,nio->khio", orbit.maps, own)
-        blocks.append(_contract("uKk,uHh,khio->uKiHo", orbit.moves_in, orbit.moves_out, first))
-        places += orbit.places
+    for orbits in _alike(space):
+        rows = [row for orbit in orbits for row in orbit.rows]
+        own = take_slots(weight, rows, 0).reshape(len(orbits), -1, *weight.shape[1:])
+        maps, back, forth = (
+            np.stack([getattr(orbit, what) for orbit in orbits])
+            for what in ("maps", "moves_in", "moves_out")
+        )
+        first = _contract("xnkh,xnio->xkhio", maps, own)
+        block = _contract("xuKk,xuHh,xkhio->xuKiHo", back, forth, first)
+        blocks.append(block.reshape(-1, *block.shape[2:]))
+        places += [place for orbit in orbits for place in orbit.places]
     count = int(np.prod(space.kernel_size))
     if outside := sorted(set(range(count)) - set(places)):
         blocks.append(jnp.zeros((len(outside), *blocks[0].shape[1:]), weight.dtype))
@@ -151,12 +153,14 @@ class _Orbit:
 
     Attributes:
       places: the offsets u, as positions in the flattened window.
+      rows: the basis kernels on it, among those of the space.
       maps: the basis of what K may be at the first of them, `[n, k, h]`.
       moves_in: for each u, the transpose of ρ_in(g)⁻¹, where g carries the first offset to u.
       moves_out: for each u, ρ_out(g).
     """
 
     places: tuple[int, ...]
+    rows: range
     maps: np.ndarray
     moves_in: np.ndarray
     moves_out: np.ndarray
@@ -182,15 +186,25 @@ class _Orbit:
 def _orbits(space: KernelSpace) -> tuple[_Orbit, ...]:
     """The orbits of offsets that lie in the window, in the order of their first offsets."""
     group, rho_in, rho_out = space.group, space.rho_in, space.rho_out
-    found = []
+    found, start = [], 0
     for images in _offset_orbits(group, space.kernel_size):
         places = tuple(dict.fromkeys([images[group.identity], *images]))
         stabilizer = [g for g, u in enumerate(images) if u == places[0]]
         maps = invariant_maps(rho_in, rho_out, stabilizer)
         carriers = [images.index(u) for u in places]
         back = rho_in.matrices[group.inverse[carriers]].swapaxes(1, 2)
-        found.append(_Orbit(places, maps, back, rho_out.matrices[carriers]))
+        rows = range(start, start := start + len(maps))
+        found.append(_Orbit(places, rows, maps, back, rho_out.matrices[carriers]))
     return tuple(found)
+
+
+def _alike(space: KernelSpace) -> list[list[_Orbit]]:
+    """The orbits, those with as many offsets and as many kernels together."""
+    found: dict[tuple[int, int], list[_Orbit]] = {}
+    for orbit in _orbits(space):
+        if orbit.rows:
+            found.setdefault((len(orbit.places), len(orbit.rows)), []).append(orbit)
+    return list(found.values())
 
 
 def _offset_orbits(group: Group, size: Sequence[int]) -> list[list[int]]:
