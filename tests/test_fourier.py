@@ -149,6 +149,8 @@ def test_the_transform_is_the_sum_that_defines_it(name):
         for rho, values in zip(groups.real_irreps(group), found, strict=True):
             defined = jnp.einsum("hjb,hc->jbc", rho.matrices[:, : rho.m], x)
             assert distance(jnp.array(values), defined) < 1e-14
+        back = _transform.restored(group, jax.tree.leaves(found))
+        assert distance(jnp.array(back), group.order * x) < 1e-14
     first, second = _transform._stages(group)
     whole = second if first is None else second @ first
     assert np.linalg.matrix_rank(whole) == group.order

@@ -31,7 +31,7 @@ from ..actions import (
 )
 from ..groups import Group, real_irreps
 from ._bank import checked_taps
-from ._transform import combined, transformed
+from ._transform import restored, transformed
 
 Pads = Sequence[tuple[int, int]]
 
@@ -138,17 +138,14 @@ def _convolved(
         unroll = 1 if few else _UNROLL
         sums, _ = jax.lax.scan(jax.checkpoint(add_tap), sums, each, unroll=unroll)
 
-    terms: list[tuple[np.ndarray, Array]] = []  # what each coefficient is to all slots, and itself
+    values = []
     rows = iter(sums)
     for rho in rhos:
-        for j in range(rho.m):
-            values = jnp.split(next(rows), rho.d, axis=-1)
-            terms += [(rho.d * rho.matrices[:, j, a], values[a]) for a in range(rho.d)]
-    # ρ is not normalised before the division by |H|: where its entries are integers, integer
-    # data leave no rounding in any of the sums
-    basis = np.stack([function for function, _ in terms], axis=-1)  # [h, coefficient]
-    values = [value for _, value in terms]
-    fields = [combined(basis[h], values) / n for h in range(n)]
+        for _ in range(rho.m):
+            values += jnp.split(next(rows), rho.d, axis=-1)
+    # normalised at the very end: where the entries of ρ are integers, integer data leave no
+    # rounding in any of the sums
+    fields = [field / n for field in restored(group, values)]
     return jnp.stack(fields, axis=-2).reshape(*shape, n, o).astype(own)
 
 

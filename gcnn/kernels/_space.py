@@ -107,8 +107,9 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
 
     B[u, k, i, h, o] = Σ_n basis[n, u, k, h] W[n, i, o]
 
-    Two small contractions for all orbits of offsets of one size, at full precision: the weight of
-    a single basis kernel with entries 0 and 1 arrives unrounded.
+    One small contraction for all orbits of offsets of one size, or two where that takes fewer
+    products, at full precision: the weight of a single basis kernel with entries 0 and 1 arrives
+    unrounded.
 
     Args:
       space: the space of kernels.
@@ -134,8 +135,13 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
             np.stack([getattr(orbit, what) for orbit in orbits])
             for what in ("maps", "moves_in", "moves_out")
         )
-        first = _contract("xnkh,xnio->xkhio", maps, own)
-        block = _contract("xuKk,xuHh,xkhio->xuKiHo", back, forth, first)
+        (_, n, k, h), u = maps.shape, back.shape[1]
+        if n * u <= n + u * (k + h):  # products for each entry: in one step they are no more
+            kernels = np.einsum("xuKk,xuHh,xnkh->xnuKH", back, forth, maps, optimize=True)
+            block = _contract("xnuKH,xnio->xuKiHo", kernels, own)
+        else:
+            first = _contract("xnkh,xnio->xkhio", maps, own)
+            block = _contract("xuKk,xuHh,xkhio->xuKiHo", back, forth, first)
         blocks.append(block.reshape(-1, *block.shape[2:]))
         places += [place for orbit in orbits for place in orbit.places]
     count = int(np.prod(space.kernel_size))

@@ -28,6 +28,24 @@ def transformed(group: Group, slots: Sequence[Array]) -> list[list[list[Array]]]
             real_irreps(group)]  # fmt: skip
 
 
+def restored(group: Group, values: Sequence[Array]) -> list[Array]:
+    """y_h = Σ_ρ d_ρ Σ_j Σ_b ρ(h)[j, b] ŷ_ρ[j][b]: |H| times the inverse of `transformed`.
+
+    Not normalised, so that integers leave no rounding where the entries of ρ are integers.
+
+    Args:
+      group: the group.
+      values: ŷ_ρ[j][b], in one list.
+    """
+    first, second = _stages(group)
+    dims = np.concatenate([np.full(rho.m * rho.d, rho.d) for rho in real_irreps(group)])
+    sums = [combined(column, values) for column in (dims[:, None] * second).T]
+    if first is None:
+        return sums
+    sums = jax.lax.optimization_barrier(sums)
+    return [combined(column, sums) for column in first.T]
+
+
 def combined(coefficients: np.ndarray, arrays: Sequence[Array]) -> Array:
     """Σ_h c(h) x_h without the terms that are zero, those of equal |c| summed before they scale."""
     terms: dict[float, list[tuple[float, Array]]] = {}
@@ -72,5 +90,7 @@ def _stages(group: Group) -> tuple[np.ndarray | None, np.ndarray]:
         for i, coset in enumerate(cosets):
             row[i, sign] = rho.matrices[coset[0], j, b]
     first, second = inner.reshape(-1, group.order), outer.reshape(len(whole), -1)
+    used = second.any(axis=0)
+    first, second = first[used], second[:, used]
     both = np.count_nonzero(first) + np.count_nonzero(second) + len(first)  # sums are written, too
     return (None, whole) if both >= np.count_nonzero(whole) else (first, second)
