@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument(
         "--all",
         action="store_true",
-        help="every named group, rather than some of each kind, with one kind of check a layer",
+        help="every named group, rather than some of each kind, with one setting and one kind of "
+        "check for each layer",
     )
     command.add_argument(
         "--workers",

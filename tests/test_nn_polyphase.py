@@ -513,3 +513,8 @@ def test_train_and_eval_switch_a_learned_score():
 def test_messages_name_what_is_wrong_and_what_to_do(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_initialiser_draws_the_kernel_and_the_score():
+    layer = nn.LearnedPolyphase(P4, 3, kernel_init=nnx.initializers.ones, rngs=nnx.Rngs(0))
+    assert (layer.conv.kernel[...] == 1).all() and (layer.weight[...] == 1).all()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from flax.typing import Dtype
+from flax.typing import Dtype, Initializer
 from jaxtyping import Array, Float
 
 from ..groups import Group
+from ..kernels import folded
 from ._conv import GroupConv, LiftingConv
 from ._polyphase import (
     check_sides,
@@ -66,6 +67,7 @@ class LearnedPolyphase(nnx.Module):
         temperature: float = 1.0,
         deterministic: bool = False,
         param_dtype: Dtype = jnp.float32,
+        kernel_init: Initializer = folded(nnx.initializers.lecun_normal()),
         rng_collection: str = "gumbel",
         rngs: nnx.Rngs,
     ):
@@ -80,6 +82,7 @@ class LearnedPolyphase(nnx.Module):
           temperature: of the softmax in training.
           deterministic: take the component of the largest score, as in evaluation.
           param_dtype: the type of the parameters.
+          kernel_init: initialiser of the convolution's kernel and of w.
           rng_collection: the stream of random keys for training.
           rngs: random keys.
 
@@ -94,10 +97,16 @@ class LearnedPolyphase(nnx.Module):
         hidden = in_features if hidden_features is None else hidden_features
         conv = LiftingConv if lift else GroupConv
         self.conv = conv(
-            group, in_features, hidden, 3, padding="CIRCULAR", param_dtype=param_dtype, rngs=rngs
+            group,
+            in_features,
+            hidden,
+            3,
+            padding="CIRCULAR",
+            param_dtype=param_dtype,
+            kernel_init=kernel_init,
+            rngs=rngs,
         )
-        init = nnx.initializers.lecun_normal()
-        self.weight = nnx.Param(init(rngs.params(), (hidden, 1), param_dtype)[:, 0])
+        self.weight = nnx.Param(kernel_init(rngs.params(), (hidden, 1), param_dtype)[:, 0])
         self.temperature = temperature
         self.deterministic = deterministic
         self.rngs = rngs[rng_collection].fork()

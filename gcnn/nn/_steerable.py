@@ -26,7 +26,7 @@ class SteerableConv(nnx.Module):
 
     Law: with (g·x)(p) = ρ_in(g) x(g⁻¹p) and (g·y)(p) = ρ_out(g) y(g⁻¹p), the layer maps g·x to
     g·y for every element g; and for every translation where padding permits. Exactly, as long as
-    the matrices of both hold 0, 1 and -1 alone, and to rounding otherwise.
+    both permute the components up to signs, and to rounding otherwise.
 
     After it, a function of each component, such as `nnx.relu`, is equivariant only if ρ_out
     permutes the components: see `pointwise`, `NormNonlinearity` and `GatedNonlinearity`.

@@ -4,7 +4,7 @@ What the command `python -m gcnn verify` runs. It stands above `nn` and `verify`
 know each other.
 """
 
-from ._cases import Case as Case
+from ._case import Case as Case
 from ._cases import cases as cases
 from ._check import KINDS as KINDS
 from ._check import Outcome as Outcome

@@ -1,13 +1,15 @@
 """Layers as compiled programs, shared where they differ in constants alone."""
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array
 
-_programs: dict[str, Callable[[Sequence[Array]], list[Array]]] = {}
+_programs: dict[tuple[Any, ...], Callable[[Sequence[Array]], list[Array]]] = {}
 
 
 def compiled(layer: Any) -> Callable[[Array], Array]:
@@ -15,7 +17,8 @@ def compiled(layer: Any) -> Callable[[Array], Array]:
 
     To compile takes longer than to run. The tables of a group are constants of what JAX traces. As
     arguments of the program, beside the parameters, they leave it the same for every group of the
-    order, and it is compiled once. Programs are told apart by their whole text.
+    order, and it is compiled once. Programs are told apart by their whole text, and by the
+    constants of the functions that they call.
 
     Args:
       layer: a callable pytree, whose leaves become those of what is returned, or a function.
@@ -44,16 +47,30 @@ def _traced(f: Callable[[Any, Array], Array]) -> Callable[[Any, Array], Array]:
 
 def _shared(traced: ClosedJaxpr, leaves: Sequence[Array]) -> Callable[..., list[Array]]:
     """The program of what was traced, which takes its constants, then the leaves."""
-    split = len(traced.consts)
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        text = str(traced.jaxpr)
+    key = (text, jax.config.jax_default_matmul_precision, *_constants(traced.jaxpr))
+    if key not in _programs:
+        split = len(traced.consts)
 
-    def f(values: Sequence[Array]) -> list[Array]:
-        return jax.core.eval_jaxpr(traced.jaxpr, values[:split], *values[split:])
+        def f(values: Sequence[Array]) -> list[Array]:
+            return jax.core.eval_jaxpr(traced.jaxpr, values[:split], *values[split:])
 
-    values = [*traced.consts, *leaves]
-    lowered = jax.jit(f, keep_unused=True).lower(values)
-    text = lowered.as_text()
-    if text not in _programs:
         # at level 0, LLVM makes mistakes
         fast = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-        _programs[text] = lowered.compile(fast)
-    return _programs[text]
+        lowered = jax.jit(f, keep_unused=True).lower([*traced.consts, *leaves])
+        _programs[key] = lowered.compile(fast)
+    return _programs[key]
+
+
+def _constants(jaxpr: Jaxpr) -> Iterator[tuple[Any, ...]]:
+    """The constants of the functions that it calls, which its text does not show."""
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                if isinstance(inner, ClosedJaxpr):
+                    arrays = [np.asarray(constant) for constant in inner.consts]
+                    yield from ((a.dtype, a.shape, a.tobytes()) for a in arrays)
+                    yield from _constants(inner.jaxpr)
+                elif isinstance(inner, Jaxpr):
+                    yield from _constants(inner)
