@@ -238,6 +238,14 @@ def test_banks_keep_the_type_and_promote_nothing(dtype):
     chex.assert_type(kernel_bank(space, jnp.ones((space.dimension, 2, 3), dtype)), dtype)
 
 
+def test_where_nothing_commutes_the_bank_is_zero():
+    p4m = groups.p4m()
+    space = KernelSpace(r.trivial(p4m), r.determinant(p4m), (3, 3))
+    assert space.dimension == 0
+    bank = kernel_bank(space, jnp.zeros((0, 2, 5)))
+    np.testing.assert_array_equal(bank, np.zeros((3, 3, 1, 2, 1, 5)))
+
+
 def test_a_space_is_a_small_value():
     space = KernelSpace(r.regular(P4), r.standard(P4), (3, 3))
     same = KernelSpace(r.regular(groups.p4()), r.standard(P4), (3, 3))

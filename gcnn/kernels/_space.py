@@ -146,7 +146,9 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
         places += [place for orbit in orbits for place in orbit.places]
     count = int(np.prod(space.kernel_size))
     if outside := sorted(set(range(count)) - set(places)):
-        blocks.append(jnp.zeros((len(outside), *blocks[0].shape[1:]), weight.dtype))
+        _, i, o = weight.shape
+        none = (len(outside), space.rho_in.dim, i, space.rho_out.dim, o)
+        blocks.append(jnp.zeros(none, weight.dtype))
         places += outside
     order = np.argsort(places).tolist()
     bank = take_slots(jnp.concatenate(blocks), order, 0)
