@@ -10,7 +10,7 @@ from jaxtyping import Array
 from .. import nn
 from ..actions import act_on_group_axis, skewed_axes
 from ..groups import Group
-from ._case import Case, by, channels, few, normal, options, side, vast
+from ._case import Case, by, channels, few, normal, options, side
 
 
 def window_cases(group: Group) -> Iterator[Case]:
@@ -86,9 +86,8 @@ def _separable_cases(group: Group) -> Iterator[Case]:
     yield Case("BlurPool 4, stride 2", nn.BlurPool(group, 4, 2), n, True)
     yield Case("MaxBlurPool 2 and 3, stride 2", nn.MaxBlurPool(group, 3, 2, 2), n, True)
     yield Case("PolyphasePool, stride 2", nn.PolyphasePool(group), n, True)
-    if not vast(group):
-        learned = nn.LearnedPolyphase(
-            group, c, deterministic=True, kernel_init=normal, rngs=nnx.Rngs(0)
-        )
-        yield Case("LearnedPolyphase, stride 2", learned, n, True)
+    learned = nn.LearnedPolyphase(
+        group, c, deterministic=True, kernel_init=normal, rngs=nnx.Rngs(0)
+    )
+    yield Case("LearnedPolyphase, stride 2", learned, n, True)
     yield Case("upsample 2, linear", lambda x: nn.upsample(group, x, 2, "linear"), n // 2, True)
