@@ -88,8 +88,7 @@ class KernelSpace:
         n, size = self.dimension, self.kernel_size
         table = np.zeros((n, int(np.prod(size)), self.rho_in.dim, self.rho_out.dim))
         for orbit in _orbits(self):
-            block = np.einsum("uKk,uHh,nkh->nuKH", orbit.moves_in, orbit.moves_out, orbit.maps)
-            table[np.ix_(orbit.rows, orbit.places)] = block
+            table[np.ix_(orbit.rows, orbit.places)] = orbit.kernels()
         return table.reshape(n, *size, self.rho_in.dim, self.rho_out.dim)
 
     def scales(self) -> np.ndarray:
@@ -131,15 +130,15 @@ def kernel_bank(space: KernelSpace, weight: Float[Array, "n i o"]) -> Float[Arra
     for orbits in _alike(space):
         rows = [row for orbit in orbits for row in orbit.rows]
         own = take_slots(weight, rows, 0).reshape(len(orbits), -1, *weight.shape[1:])
-        maps, back, forth = (
-            np.stack([getattr(orbit, what) for orbit in orbits])
-            for what in ("maps", "moves_in", "moves_out")
-        )
-        (_, n, k, h), u = maps.shape, back.shape[1]
+        (n, k, h), u = orbits[0].maps.shape, len(orbits[0].places)
         if n * u <= n + u * (k + h):  # products for each entry: in one step they are no more
-            kernels = np.einsum("xuKk,xuHh,xnkh->xnuKH", back, forth, maps, optimize=True)
+            kernels = np.stack([orbit.kernels() for orbit in orbits])
             block = _contract("xnuKH,xnio->xuKiHo", kernels, own)
         else:
+            maps, back, forth = (
+                np.stack([getattr(orbit, what) for orbit in orbits])
+                for what in ("maps", "moves_in", "moves_out")
+            )
             first = _contract("xnkh,xnio->xkhio", maps, own)
             block = _contract("xuKk,xuHh,xkhio->xuKiHo", back, forth, first)
         blocks.append(block.reshape(-1, *block.shape[2:]))
@@ -172,6 +171,11 @@ class _Orbit:
     maps: np.ndarray
     moves_in: np.ndarray
     moves_out: np.ndarray
+
+    def kernels(self) -> np.ndarray:
+        """K(u) = ρ_out(g) K ρ_in(g)⁻¹ for each kernel K of the basis, `[n, u, k, h]`."""
+        factors = self.moves_in, self.moves_out, self.maps
+        return np.einsum("uKk,uHh,nkh->nuKH", *factors, optimize=True)
 
     @functools.cached_property
     def square_norms(self) -> np.ndarray:

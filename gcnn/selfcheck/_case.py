@@ -25,7 +25,7 @@ class Case:
       on_group: whether the input is a regular field, rather than an image.
       integer: whether the layer maps integers to integers, so that the certificate applies.
       control: whether the layer breaks the symmetry, and must be rejected.
-      again: whether a layer that has a case already is checked with other settings, or with others.
+      again: whether it only checks what has a case already, with other settings or in a network.
       act_in: how the group acts on the input, where its shape does not tell.
       act_out: likewise, on the output.
       field: components and channels of the input, if it is neither an image nor a regular field.
@@ -65,8 +65,8 @@ def few(group: Group) -> int:
     return 2 if group.dim > 2 and not skewed_axes(group) else 3
 
 
-def vast(group: Group) -> bool:
-    """Of those in space with more than 8 elements, where what takes longest is left out."""
+def large(group: Group) -> bool:
+    """Whether it acts on space and has more than 8 elements: what takes longest is left out."""
     return group.dim > 2 and group.order > 8
 
 

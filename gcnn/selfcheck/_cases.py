@@ -7,7 +7,7 @@ from flax import nnx
 
 from .. import groups, nn
 from ..groups import Group
-from ._case import Case, by, channels, few, normal, options, side, vast
+from ._case import Case, by, channels, few, large, normal, options, side
 from ._controls import controls
 from ._fields import coset_cases, vector_cases
 from ._windows import window_cases
@@ -17,7 +17,7 @@ def cases(group: Group) -> Iterator[Case]:
     """The layers to certify under a group, then the controls that it must reject."""
     c, short, three, made = channels(group), few(group), by(group, 3), options()
     yield from window_cases(group)
-    if not vast(group):
+    if not large(group):
         blocks = nn.GroupConv(group, c, c, 3, evaluation="fourier", **made)
         whole = all((rho.matrices % 1 == 0).all() for rho in groups.real_irreps(group))
         n = side(group) if group.dim < 3 else short

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from .. import nn
 from ..actions import mirrored_axes, skewed_axes
 from ..groups import Group
-from ._case import Case, by, channels, few, normal, options, side, vast
+from ._case import Case, by, channels, few, large, normal, options, side
 from ._fields import of_field, vectors_of
 
 
@@ -35,7 +35,7 @@ def controls(group: Group) -> Iterator[Case]:
             **of_vectors,
         )
         yield Case("relu of vectors", nnx.relu, short, False, control=True, **of_vectors)
-    if not vast(group):
+    if not large(group):
         heads: dict[str, Any] = {"num_heads": 2, "qkv_features": 2, "encoding_init": normal}
         still = _Upright(group, c, c, 3, **heads, **made)
         yield Case("self-attention, upright", still, short, False, integer=False, control=True)
